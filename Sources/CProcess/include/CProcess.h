@@ -1,0 +1,82 @@
+/// Processes for Stratagem's launcher: what Swift cannot do between fork and exec or inside a signal handler.
+#ifndef STRATAGEM_CPROCESS_H
+#define STRATAGEM_CPROCESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/// The descriptor on which a worker finds its report pipe.
+#define CP_REPORT_DESCRIPTOR 3
+/// The most workers one supervising process can have at a time.
+#define CP_MAXIMUM_WORKERS 4096
+
+/// How a worker ended, as `waitid` tells it.
+typedef enum { CP_RUNNING = 0, CP_EXITED = 1, CP_SIGNALLED = 2, CP_LOST = 3 } cp_exit_kind;
+
+/// Starts `path` as a worker: its own process group, standard input from /dev/null, the three descriptors as 1, 2
+/// and CP_REPORT_DESCRIPTOR, every other one closed, default signal handling, and death by SIGKILL together with
+/// the calling thread (set before exec, so there is no moment at which the worker could be orphaned).
+/// Returns 0 or an errno value. `pidfd` becomes -1 on a kernel without pidfd_open.
+int cp_spawn(
+    const char *path, char *const *arguments, char *const *environment, int standard_output, int standard_error,
+    int report, pid_t *pid, int *pidfd);
+
+/// Tells how the worker ended without reaping it; `value` is its exit status or signal number.
+cp_exit_kind cp_peek_exit(pid_t pid, int *value);
+
+/// Reaps a worker that has ended.
+void cp_reap(pid_t pid);
+
+/// Kills the worker's whole process group with SIGKILL. Only for a worker that has not been reaped.
+void cp_kill_group(pid_t pid);
+
+/// Kills the process groups of all workers with SIGKILL (async-signal-safe).
+void cp_kill_all_workers(void);
+
+/// Makes a close-on-exec pipe with descriptors above the standard ones. Returns 0 or an errno value.
+int cp_pipe(int *read_end, int *write_end);
+
+/// Makes a non-blocking, close-on-exec eventfd, or returns -1.
+int cp_event(void);
+
+/// Runs `body(context)` on a new detached thread that takes no signals meant for the program. Returns 0 or an errno value.
+int cp_start_thread(const char *name, void (*body)(void *), void *context);
+
+/// Registers `handler`, called with the exit status when the process ends through `exit`. Returns 0 on success.
+int cp_on_exit(void (*handler)(int status));
+
+/// Writes prefix, bytes and a newline as one piece to standard output (1) or standard error (2), in order with what
+/// this process prints itself.
+void cp_write_line(int stream, const char *prefix, size_t prefix_count, const uint8_t *bytes, size_t count);
+
+/// Flushes standard output (1) or standard error (2).
+void cp_flush(int stream);
+
+/// Ends the process at once with `status`; flushes standard output only when nobody holds its lock.
+_Noreturn void cp_end_now(int status);
+
+/// The processors this process may run on.
+int cp_available_processors(void);
+
+/// Nanoseconds of the monotonic clock.
+uint64_t cp_now(void);
+
+/// The environment as it is now: a null-terminated array.
+char **cp_environment(void);
+
+/// The name of a signal without "SIG" ("KILL"), or NULL.
+const char *cp_signal_name(int signal);
+
+/// Catches SIGINT and SIGTERM unless they are ignored: the first is recorded and `notify` (an eventfd) written; the
+/// second kills all workers and ends the process with 128 + signal. With `announce`, the first one is acknowledged
+/// by a line on standard error.
+void cp_interrupts_install(int notify, int announce);
+
+/// Puts the previous handlers back and forgets a recorded signal.
+void cp_interrupts_restore(void);
+
+/// The recorded signal, or 0.
+int cp_interrupt_pending(void);
+
+#endif

@@ -1,0 +1,2 @@
+// Stands in for a gloo header that the libtorch wheel does not ship; c10d needs nothing from it.
+#pragma once

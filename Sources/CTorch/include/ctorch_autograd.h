@@ -1,0 +1,45 @@
+#pragma once
+#include "ctorch_types.h"
+CT_BEGIN
+bool ct_tensor_requires_grad(ct_tensor tensor);
+bool ct_tensor_set_requires_grad(ct_tensor tensor, bool requires_grad);
+bool ct_tensor_is_leaf(ct_tensor tensor);
+bool ct_tensor_has_grad(ct_tensor tensor);
+/// The gradient, or NULL when there is none.
+ct_tensor ct_tensor_grad(ct_tensor tensor);
+bool ct_tensor_set_grad(ct_tensor tensor, ct_tensor gradient);
+bool ct_tensor_retain_grad(ct_tensor tensor);
+bool ct_tensor_is_inference(ct_tensor tensor);
+
+bool ct_backward(ct_tensor root, ct_tensor gradient, bool retain_graph, bool create_graph);
+/// Gradients of `outputs` with respect to `inputs`; `results[i]` is NULL for an unused input when `allow_unused`.
+bool ct_gradients(
+    const ct_tensor *outputs, intptr_t output_count, const ct_tensor *inputs, intptr_t input_count,
+    const ct_tensor *output_gradients, bool retain_graph, bool create_graph, bool allow_unused, ct_tensor *results);
+
+bool ct_grad_mode(void);
+void ct_set_grad_mode(bool enabled);
+bool ct_inference_mode(void);
+void *ct_inference_enter(bool enabled);
+void ct_inference_exit(void *guard);
+bool ct_set_anomaly_mode(bool enabled);
+
+/// Autocast of one device type for the calling thread.
+bool ct_autocast_enabled(int device_kind);
+void ct_set_autocast(int device_kind, bool enabled, int dtype);
+int ct_autocast_dtype(int device_kind);
+void ct_autocast_nesting(int delta);
+
+typedef void (*ct_release_callback)(void *context);
+/// Called with the leaf after its gradient was accumulated; the tensor is borrowed.
+typedef void (*ct_gradient_callback)(void *context, ct_tensor tensor);
+/// Called with a gradient; returns an owned replacement, or NULL to keep it.
+typedef ct_tensor (*ct_gradient_transform)(void *context, ct_tensor gradient);
+/// Returns the key that removes the hook, or -1.
+intptr_t ct_add_post_accumulate_hook(
+    ct_tensor tensor, ct_gradient_callback callback, void *context, ct_release_callback release);
+void ct_remove_post_accumulate_hook(ct_tensor tensor, intptr_t key);
+intptr_t ct_add_gradient_hook(
+    ct_tensor tensor, ct_gradient_transform transform, void *context, ct_release_callback release);
+void ct_remove_gradient_hook(ct_tensor tensor, intptr_t key);
+CT_END

@@ -1,0 +1,44 @@
+public import Torch
+public import TorchOptim
+
+/// Code that runs at named moments of a run. Order and meaning of the moments are those of ``AnyLightningModule``;
+/// callbacks come before the module.
+open class Callback {
+  public init() {}
+
+  /// The name under which the state is kept in checkpoints; different for two callbacks of one kind.
+  open var stateKey: String { "\(type(of: self))" }
+
+  open func setup(_ trainer: Trainer, _ stage: Stage) throws {}
+  open func teardown(_ trainer: Trainer, _ stage: Stage) {}
+  open func onFitStart(_ trainer: Trainer) throws {}
+  open func onFitEnd(_ trainer: Trainer) throws {}
+  open func onSanityCheckStart(_ trainer: Trainer) throws {}
+  open func onSanityCheckEnd(_ trainer: Trainer) throws {}
+  open func onTrainStart(_ trainer: Trainer) throws {}
+  open func onTrainEnd(_ trainer: Trainer) throws {}
+  open func onTrainEpochStart(_ trainer: Trainer) throws {}
+  open func onTrainEpochEnd(_ trainer: Trainer) throws {}
+  open func onTrainBatchStart(_ trainer: Trainer, _ index: Int) throws {}
+  open func onTrainBatchEnd(_ trainer: Trainer, _ index: Int) throws {}
+  open func onBeforeZeroGradients(_ trainer: Trainer, _ optimizer: Optimizer) throws {}
+  open func onBeforeBackward(_ trainer: Trainer, _ loss: Tensor) throws {}
+  open func onAfterBackward(_ trainer: Trainer) throws {}
+  open func onBeforeOptimizerStep(_ trainer: Trainer, _ optimizer: Optimizer) throws {}
+  open func onValidationStart(_ trainer: Trainer) throws {}
+  open func onValidationEnd(_ trainer: Trainer) throws {}
+  open func onTestStart(_ trainer: Trainer) throws {}
+  open func onTestEnd(_ trainer: Trainer) throws {}
+  open func onPredictStart(_ trainer: Trainer) throws {}
+  open func onPredictEnd(_ trainer: Trainer) throws {}
+  /// A run failed; called on the rank that noticed, without communication.
+  open func onException(_ trainer: Trainer, _ error: any Error) {}
+  /// A signal asked the run to stop; called on rank 0 between two steps, without communication.
+  open func onInterrupt(_ trainer: Trainer) throws {}
+
+  /// The state to be kept in checkpoints.
+  open func state() -> ArchiveDictionary { [:] }
+  open func load(_ state: ArchiveDictionary) throws {}
+  open func onSaveCheckpoint(_ trainer: Trainer, _ checkpoint: inout Checkpoint) throws {}
+  open func onLoadCheckpoint(_ trainer: Trainer, _ checkpoint: Checkpoint) throws {}
+}

@@ -1,0 +1,29 @@
+public import Torch
+
+/// A saved state of training, in the layout of PyTorch Lightning's `.ckpt` files.
+///
+/// Keys: `epoch`, `global_step`, `pytorch-lightning_version`, `state_dict`, `loops`, `callbacks`, `optimizer_states`,
+/// `lr_schedulers`, `hyper_parameters`, and `stratagem` for what Lightning has no place for (random state, position in
+/// the metrics of the epoch). Anything else may be added.
+public struct Checkpoint {
+  public var contents: ArchiveDictionary
+
+  public init(_ contents: ArchiveDictionary = [:]) { self.contents = contents }
+
+  public subscript(key: String) -> ArchiveValue? {
+    get { contents[key] }
+    set { contents[key] = newValue }
+  }
+
+  /// The weights by PyTorch's names.
+  public var stateDictionary: StateDictionary? {
+    get { contents["state_dict"]?.dictionaryValue?.stateDictionary }
+    set { contents["state_dict"] = newValue.map { .dictionary(ArchiveDictionary($0)) } }
+  }
+
+  public var epoch: Int? { contents["epoch"]?.intValue }
+  public var globalStep: Int? { contents["global_step"]?.intValue }
+
+  /// The version of Lightning whose layout is written.
+  static let lightningVersion = "2.6.0"
+}

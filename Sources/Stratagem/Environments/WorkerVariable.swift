@@ -1,0 +1,19 @@
+/// The environment variables between the launcher and its workers.
+enum WorkerVariable {
+  static let mainAddress = "MASTER_ADDR"
+  static let mainPort = "MASTER_PORT"
+  static let globalRank = "RANK"
+  static let localRank = "LOCAL_RANK"
+  static let nodeRank = "NODE_RANK"
+  static let groupRank = "GROUP_RANK"
+  static let worldSize = "WORLD_SIZE"
+  static let localWorldSize = "LOCAL_WORLD_SIZE"
+  static let threadCount = "OMP_NUM_THREADS"
+  static let backtrace = "SWIFT_BACKTRACE"
+  static let elasticRunID = "TORCHELASTIC_RUN_ID"
+
+  /// The process id of the process that supervises this worker.
+  static let supervisor = "STRATAGEM_SUPERVISOR"
+  /// The run's identity, the same on all ranks.
+  static let runID = "STRATAGEM_RUN_ID"
+}

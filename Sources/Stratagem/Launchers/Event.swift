@@ -1,0 +1,40 @@
+import CProcess
+import Glibc
+
+/// A latch that threads can wait for with a time limit, and that can stand in a `poll` set.
+final class Event: Sendable {
+  let descriptor: Int32
+
+  init() {
+    descriptor = cp_event()
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// Sets the event; all present and future waits return.
+  func signal() {
+    var one: UInt64 = 1
+    _ = write(descriptor, &one, MemoryLayout<UInt64>.size)
+  }
+
+  /// Clears the event.
+  func reset() {
+    var value: UInt64 = 0
+    _ = read(descriptor, &value, MemoryLayout<UInt64>.size)
+  }
+
+  /// Waits until the event is set and returns whether it was, within `seconds`.
+  @discardableResult
+  func wait(seconds: Double) -> Bool {
+    let deadline = Deadline(after: seconds)
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    repeat {
+      if poll(&entry, 1, deadline.milliseconds) > 0 { return true }
+    } while !deadline.hasPassed
+    return false
+  }
+
+  var isSet: Bool { wait(seconds: 0) }
+}

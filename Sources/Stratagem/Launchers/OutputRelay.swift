@@ -1,0 +1,115 @@
+import CProcess
+import Glibc
+import Synchronization
+
+/// Reads what the workers print and prints it again line by line, each with the worker's tag.
+///
+/// It has a thread of its own: when the reader of our output stalls, the relay waits and the supervisor does not.
+final class OutputRelay: Sendable {
+  /// One of the two streams of a worker.
+  struct Source: Sendable {
+    let rank: Int
+    let stream: WorkerOutputLine.Stream
+    let descriptor: Int32
+  }
+
+  /// How many lines of error output are remembered for each worker: enough to reach over a backtrace.
+  static let rememberedLines = 200
+
+  private struct Shared {
+    var openStreams: [Int: Int] = [:]
+    var errorLines: [Int: [String]] = [:]
+  }
+
+  /// Set when everything has been printed and the thread is about to end.
+  let finished = Event()
+
+  private let stopping = Event()
+  private let shared: Mutex<Shared>
+  private let sources: [Source]
+  private let handler: @Sendable (WorkerOutputLine) -> Void
+  private let onEnd: @Sendable () -> Void
+
+  /// Makes a relay.
+  ///
+  /// - Parameters:
+  ///   - sources: the read ends of the workers' pipes, non-blocking; the relay closes them.
+  ///   - handler: receives every line; `nil` writes it to this process's own output.
+  ///   - onEnd: called when a stream has ended.
+  init(
+    sources: [Source], handler: (@Sendable (WorkerOutputLine) -> Void)?, onEnd: @escaping @Sendable () -> Void
+  ) {
+    self.sources = sources
+    self.handler = handler ?? WorkerOutputTag.write
+    self.onEnd = onEnd
+    let counts = Dictionary(sources.map { ($0.rank, 1) }, uniquingKeysWith: +)
+    shared = Mutex(Shared(openStreams: counts))
+  }
+
+  /// Starts the thread and returns 0 or an errno value.
+  func start() -> Int32 { BackgroundThread.start("stratagem-output") { self.run() } }
+
+  /// Makes the relay print what the pipes hold and end, even when somebody keeps a pipe open.
+  func stop() { stopping.signal() }
+
+  /// Whether everything that a worker printed has been read.
+  func hasEnded(_ rank: Int) -> Bool { shared.withLock { $0.openStreams[rank, default: 0] == 0 } }
+
+  /// The last lines of a worker's error output.
+  func recentErrorLines(of rank: Int) -> [String] { shared.withLock { $0.errorLines[rank] ?? [] } }
+
+  private func run() {
+    var open = sources.map { (source: $0, splitter: LineSplitter()) }
+    var isStopping = false
+    while !open.isEmpty, !isStopping {
+      var entries = open.map { pollfd(fd: $0.source.descriptor, events: Int16(POLLIN), revents: 0) }
+      entries.append(pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0))
+      guard poll(&entries, nfds_t(entries.count), -1) > 0 else { continue }
+      isStopping = entries[open.count].revents != 0
+
+      for index in open.indices.reversed() where isStopping || entries[index].revents != 0 {
+        let ended = relay(open[index].source, &open[index].splitter, untilEmpty: isStopping)
+        guard ended || isStopping else { continue }
+        end(open[index].source, &open[index].splitter)
+        open.remove(at: index)
+      }
+      cp_flush(1)
+    }
+    finished.signal()
+  }
+
+  /// Prints what a pipe holds and returns whether it has ended.
+  private func relay(_ source: Source, _ splitter: inout LineSplitter, untilEmpty: Bool) -> Bool {
+    repeat {
+      var count = 0
+      let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, initialized in
+        count = read(source.descriptor, buffer.baseAddress!, buffer.count)
+        initialized = max(0, count)
+      }
+      if count == 0 { return true }
+      if count < 0 { return errno != EAGAIN && errno != EINTR }
+      for line in splitter.lines(adding: bytes) { emit(line, of: source) }
+    } while untilEmpty
+    return false
+  }
+
+  private func end(_ source: Source, _ splitter: inout LineSplitter) {
+    if let rest = splitter.rest() { emit(rest, of: source) }
+    close(source.descriptor)
+    shared.withLock { $0.openStreams[source.rank, default: 1] -= 1 }
+    onEnd()
+  }
+
+  private func emit(_ bytes: [UInt8], of source: Source) {
+    let line = WorkerOutputLine(rank: source.rank, stream: source.stream, bytes: bytes)
+    if source.stream == .error {
+      shared.withLock { shared in
+        var lines = shared.errorLines[source.rank] ?? []
+        if lines.count == Self.rememberedLines { lines.removeFirst() }
+        lines.append(line.text)
+        shared.errorLines[source.rank] = lines
+      }
+    }
+    handler(line)
+  }
+}

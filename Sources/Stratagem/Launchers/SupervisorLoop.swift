@@ -1,0 +1,148 @@
+import CProcess
+import Glibc
+import Synchronization
+
+/// The work of the supervisor's thread: it starts the workers, sees them end, and decides what a failure was.
+final class SupervisorLoop {
+  private enum Phase {
+    case running
+    case collecting(until: Deadline)
+    case decided(reactionBy: Deadline)
+    case aborted
+  }
+
+  private let supervisor: Supervisor
+  private let commands: [WorkerCommand]
+  private var workers: [SupervisedWorker] = []
+  private var relay: OutputRelay?
+  private var phase = Phase.running
+
+  init(_ supervisor: Supervisor, _ commands: [WorkerCommand]) {
+    self.supervisor = supervisor
+    self.commands = commands
+  }
+
+  func run() {
+    do {
+      try startWorkers()
+    } catch {
+      supervisor.state.withLock { $0.startError = error }
+      kill()
+      for worker in workers { worker.waitForEnd() }
+      supervisor.finished.signal()
+      supervisor.started.signal()
+      return
+    }
+    supervisor.started.signal()
+
+    while workers.contains(where: { $0.isRunning }) {
+      waitForNews()
+      for worker in workers { worker.look() }
+      publish()
+      advance()
+    }
+    // All have ended; what remains is the verdict, the rest of their output, and rank 0's reaction.
+    while case .collecting = phase {
+      waitForNews()
+      advance()
+    }
+    relay?.stop()
+    relay?.finished.wait(seconds: 1)
+    supervisor.finished.signal()
+    while case .decided = phase, !isSettled {
+      waitForNews()
+      advance()
+    }
+  }
+
+  private func startWorkers() throws(LaunchError) {
+    var sources: [OutputRelay.Source] = []
+    for command in commands {
+      let rank = command.identity.globalRank
+      let running = try command.start()
+      workers.append(SupervisedWorker(rank: rank, running))
+      sources.append(OutputRelay.Source(rank: rank, stream: .output, descriptor: running.output))
+      sources.append(OutputRelay.Source(rank: rank, stream: .error, descriptor: running.errors))
+    }
+    let wake = supervisor.wake
+    let relay = OutputRelay(sources: sources, handler: supervisor.options.outputHandler) { wake.signal() }
+    self.relay = relay
+    guard relay.start() == 0 else {
+      throw .cannotStart(localRank: 1, program: commands[0].program, reason: "no thread to read its output")
+    }
+    publish()
+  }
+
+  /// Sleeps until a worker ends or reports, something is asked of us, or the phase is over.
+  private func waitForNews() {
+    var entries = [pollfd(fd: supervisor.wake.descriptor, events: Int16(POLLIN), revents: 0)]
+    for worker in workers { entries.append(contentsOf: worker.pollEntries) }
+    var timeout: Int32 = -1
+    switch phase {
+    case .collecting(let deadline), .decided(let deadline): timeout = deadline.milliseconds
+    case .running, .aborted: break
+    }
+    if workers.contains(where: { $0.needsPolling }) { timeout = timeout < 0 ? 10 : min(timeout, 10) }
+    poll(&entries, nfds_t(entries.count), timeout)
+    supervisor.wake.reset()
+  }
+
+  private func publish() {
+    let running = workers.filter { $0.isRunning }.map { $0.rank }
+    let early = workers.filter { $0.exit == .exited(0) && $0.report == nil }.map { $0.rank }
+    supervisor.state.withLock { state in
+      state.runningRanks = running
+      state.endedEarly = early
+    }
+  }
+
+  private func advance() {
+    if supervisor.state.withLock({ $0.isAborted }) {
+      switch phase {
+      case .running, .collecting:
+        phase = .aborted
+        kill()
+      case .decided, .aborted: break
+      }
+    }
+    switch phase {
+    case .running:
+      guard workers.contains(where: { $0.evidence != nil }) else { return }
+      supervisor.state.withLock { $0.isCollecting = true }
+      phase = .collecting(until: Deadline(after: supervisor.options.collectionWindow))
+      decideIfReady(deadlineHasPassed: false)
+    case .collecting(let deadline):
+      decideIfReady(deadlineHasPassed: deadline.hasPassed)
+    case .decided(let deadline):
+      if deadline.hasPassed, !isSettled { endProcess() }
+    case .aborted: break
+    }
+  }
+
+  /// Decides when the time is over or nothing that may still arrive could change the verdict.
+  private func decideIfReady(deadlineHasPassed: Bool) {
+    let candidates = workers.filter { $0.evidence != nil }
+    guard let root = candidates.min(by: { $0.evidence! < $1.evidence! }), let evidence = root.evidence else { return }
+    let isComplete = !root.isRunning && (relay?.hasEnded(root.rank) ?? true)
+    let isCertain = evidence.weight == .cause || !workers.contains { $0.isRunning }
+    guard deadlineHasPassed || (isCertain && isComplete) else { return }
+    kill()
+    supervisor.decide(root.failure(recentErrorLines: relay?.recentErrorLines(of: root.rank) ?? []))
+    phase = .decided(reactionBy: Deadline(after: supervisor.options.reactionTime))
+  }
+
+  private var isSettled: Bool { supervisor.state.withLock { $0.isAcknowledged || $0.rankZeroIsEnding } }
+
+  /// Ends this process for the failure, because rank 0 is stuck.
+  private func endProcess() {
+    relay?.stop()
+    relay?.finished.wait(seconds: 0.1)
+    guard let failure = supervisor.state.withLock({ $0.failure }) else { return }
+    supervisor.say(failure.description)
+    cp_end_now(Int32(failure.exitStatus))
+  }
+
+  private func kill() {
+    for worker in workers where worker.isRunning { cp_kill_group(worker.pid) }
+  }
+}

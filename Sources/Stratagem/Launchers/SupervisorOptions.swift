@@ -1,0 +1,16 @@
+/// The times of supervision, in seconds, and where the output of workers goes.
+public struct SupervisorOptions: Sendable {
+  /// How long after the first sign of failure other signs are collected before the cause is chosen.
+  public var collectionWindow = 0.15
+  /// How long rank 0 may take to notice a failure before the process is ended for it.
+  public var reactionTime = 0.6
+  /// How long the end of rank 0 waits for workers that are still running.
+  public var exitTimeout = 10.0
+  /// After how long that wait is explained on standard error.
+  public var exitNotice = 2.0
+  /// Receives the lines that workers print; `nil` writes them to this process's own output behind a tag.
+  public var outputHandler: (@Sendable (WorkerOutputLine) -> Void)?
+
+  /// Makes the usual options.
+  public init() {}
+}

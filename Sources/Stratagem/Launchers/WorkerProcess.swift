@@ -1,0 +1,27 @@
+import Glibc
+
+/// What a process knows about being a worker, and how it is run again.
+public enum WorkerProcess {
+  /// Whether this process was started by a supervisor that is still its parent.
+  public static var isWorker: Bool { isWorker(ProcessVariables.current, parent: getppid()) }
+
+  // A program started by a worker inherits the variable, but has another parent.
+  static func isWorker(_ environment: [String: String], parent: Int32) -> Bool {
+    environment[WorkerVariable.supervisor] == String(parent)
+  }
+
+  /// The path of this executable; the link in /proc when the file was replaced since it was started.
+  static var program: String {
+    let link = "/proc/self/exe"
+    var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+    let count = readlink(link, &bytes, Int(PATH_MAX))
+    guard count > 0 else { return link }
+    let path = String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    var running = stat()
+    var onDisk = stat()
+    guard stat(link, &running) == 0, stat(path, &onDisk) == 0, running.st_ino == onDisk.st_ino,
+      running.st_dev == onDisk.st_dev
+    else { return link }
+    return path
+  }
+}

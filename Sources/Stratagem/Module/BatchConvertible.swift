@@ -1,0 +1,25 @@
+public import Torch
+
+/// A batch whose tensors can be moved and converted.
+///
+/// ```swift
+/// struct Digits: BatchConvertible {
+///   var images: Tensor   // [batch, 64] float32
+///   var labels: Tensor   // [batch] int64
+///   func mapTensors(_ transform: (Tensor) -> Tensor) -> Digits {
+///     Digits(images: transform(images), labels: transform(labels))
+///   }
+/// }
+/// ```
+public protocol BatchConvertible {
+  /// The same batch with every tensor replaced.
+  func mapTensors(_ transform: (Tensor) -> Tensor) -> Self
+}
+
+extension BatchConvertible {
+  public func to(_ device: Device) -> Self { mapTensors { $0.to(device) } }
+
+  /// Converts the tensors of floating-point numbers; others keep their type.
+  public func to(floatingPoint dtype: DType) -> Self { mapTensors { $0.dtype.isFloatingPoint ? $0.to(dtype) : $0 } }
+}
+

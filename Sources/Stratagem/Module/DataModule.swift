@@ -1,0 +1,38 @@
+public import TorchData
+
+/// The data of a run: where it comes from and how it is loaded.
+///
+/// Loaders are made in every process; the trainer deals the samples to the ranks, so that `batchSize` is per rank.
+open class DataModule<Batch> {
+  public init() {}
+
+  /// Downloads and the like: runs in one process per node, before the others go on.
+  open func prepareData() throws {}
+
+  /// Runs in every process, after ``prepareData()``.
+  open func setup(_ stage: Stage) throws {}
+
+  open func trainingLoader() throws -> DataLoader<Batch>? { nil }
+  open func validationLoader() throws -> DataLoader<Batch>? { nil }
+  open func testLoader() throws -> DataLoader<Batch>? { nil }
+  open func predictLoader() throws -> DataLoader<Batch>? { nil }
+
+  open func teardown(_ stage: Stage) {}
+}
+
+/// Loaders that exist already, as a data module.
+public final class LoaderDataModule<Batch>: DataModule<Batch> {
+  private let training: DataLoader<Batch>?
+  private let evaluation: DataLoader<Batch>?
+
+  /// - Parameter evaluation: used for validation, test and prediction.
+  public init(training: DataLoader<Batch>? = nil, evaluation: DataLoader<Batch>? = nil) {
+    self.training = training
+    self.evaluation = evaluation
+  }
+
+  public override func trainingLoader() -> DataLoader<Batch>? { training }
+  public override func validationLoader() -> DataLoader<Batch>? { evaluation }
+  public override func testLoader() -> DataLoader<Batch>? { evaluation }
+  public override func predictLoader() -> DataLoader<Batch>? { evaluation }
+}

@@ -1,0 +1,40 @@
+public import Torch
+public import TorchNN
+public import TorchOptim
+
+/// The number formats of a run: what parameters, inputs and arithmetic use. The base class is plain float32.
+///
+/// See Lightning's `Precision` plugins.
+open class Precision: PrecisionDescribing, PrecisionConvertible {
+  public let precisionKind: PrecisionKind
+
+  public init(_ kind: PrecisionKind = .float32) { precisionKind = kind }
+
+  public var precisionReference: PrecisionReference { .instance(self) }
+
+  /// The plugin of a format.
+  public static func make(_ kind: PrecisionKind) -> Precision {
+    switch kind {
+    case .float64: TruePrecision(.float64, dtype: .float64)
+    case .bfloat16: TruePrecision(.bfloat16, dtype: .bfloat16)
+    case .float16: TruePrecision(.float16, dtype: .float16)
+    case .bfloat16Mixed, .float16Mixed: MixedPrecision(kind)
+    default: Precision(kind)
+    }
+  }
+
+  /// The type that the floating-point numbers of a batch are converted to; nil leaves them.
+  open var inputType: DType? { nil }
+
+  /// Converts the parameters, before optimizers are made.
+  open func convert(_ module: Module) {}
+
+  /// Runs a step of the module.
+  open func forward<Result>(_ body: () throws -> Result) rethrows -> Result { try body() }
+
+  /// Computes the gradients of `loss`.
+  open func backward(_ loss: Tensor) { loss.backward() }
+
+  /// Performs the update. Gradients are unscaled and clipped by then.
+  open func step(_ optimizer: Optimizer) { optimizer.step() }
+}

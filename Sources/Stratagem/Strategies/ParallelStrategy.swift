@@ -1,0 +1,79 @@
+public import Torch
+public import TorchDistributed
+internal import TorchNN
+
+/// A strategy of several processes, one per device, that communicate through a process group.
+open class ParallelStrategy: Strategy {
+  /// Seconds that joining the others, or one collective, may take.
+  public let timeout: Double
+  /// The processes of the run; nil outside a run.
+  public private(set) final var group: ProcessGroup?
+  private var world: ProcessWorld?
+
+  public init(
+    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
+    timeout: Double = 1800
+  ) {
+    self.timeout = timeout
+    super.init(accelerator: accelerator, precision: precision, checkpointIO: checkpointIO)
+  }
+
+  open override var rank: Int { world?.rank ?? plan?.rank ?? 0 }
+  open override var localRank: Int { world?.localRank ?? plan?.localRank ?? 0 }
+  open override var worldSize: Int { world?.worldSize ?? plan?.worldSize ?? 1 }
+
+  open override var rootDevice: Device {
+    guard let devices = plan?.devices, !devices.isEmpty else { return .cpu }
+    return devices[min(localRank, devices.count - 1)]
+  }
+
+  /// What watches over the worker processes, in the process that started them.
+  public final var supervisor: Supervisor? { world?.launcher.supervisor }
+
+  open override func setUpEnvironment() throws {
+    guard let plan else { return }
+    let world = try ProcessWorld.start(plan, timeout: min(timeout, 300))
+    self.world = world
+    try super.setUpEnvironment()
+    group = try world.makeGroup(timeout: timeout)
+  }
+
+  open override func synchronizeModule() throws {
+    guard let group, let module else { return }
+    let tensors = module.parameters().map { $0.tensor.detached() } + module.namedBuffers().map { $0.buffer.tensor }
+    try group.broadcast(tensors)
+  }
+
+  open override func reduce(_ tensor: Tensor, by operation: Reduction = .mean) throws -> Tensor {
+    guard let group else { return tensor }
+    let result = withoutGradients { tensor.detached().clone() }
+    try group.allReduce(result, by: operation)
+    return result
+  }
+
+  open override func broadcast<Value: Codable>(_ value: Value, from source: Int = 0) throws -> Value {
+    try group?.broadcast(object: value, from: source) ?? value
+  }
+
+  open override func broadcast(_ tensor: Tensor, from source: Int = 0) throws {
+    try group?.broadcast(tensor, from: source)
+  }
+
+  open override func allGather(_ tensor: Tensor) throws -> [Tensor] { try group?.allGather(tensor) ?? [tensor] }
+
+  open override func allGather<Value: Codable>(object value: Value) throws -> [Value] {
+    try group?.allGather(object: value) ?? [value]
+  }
+
+  open override func barrier() throws { try group?.barrier() }
+
+  open override func reduceDecision(_ decision: Bool, all: Bool = true) throws -> Bool {
+    let votes = try reduce(Tensor([decision ? 1 : 0]), by: .sum).integer()
+    return all ? votes == worldSize : votes > 0
+  }
+
+  open override func tearDown() {
+    group = nil
+    super.tearDown()
+  }
+}

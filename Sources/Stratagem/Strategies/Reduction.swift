@@ -1,0 +1,4 @@
+public import TorchDistributed
+
+/// How values of several ranks become one.
+public typealias Reduction = ReduceOperation

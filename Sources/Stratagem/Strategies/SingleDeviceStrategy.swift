@@ -1,0 +1,8 @@
+/// One process on one device.
+public final class SingleDeviceStrategy: Strategy {
+  public override var strategyDescription: StrategyDescription {
+    StrategyDescription(
+      name: "single_device", summary: "One process on one device.", accelerators: [.cpu, .cuda], processes: .one,
+      maximumDevices: 1, holdings: givenPlugins)
+  }
+}

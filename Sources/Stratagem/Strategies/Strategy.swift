@@ -1,0 +1,164 @@
+public import TorchDistributed
+public import Torch
+public import TorchNN
+public import TorchOptim
+
+/// How a model is distributed over processes and devices in training, evaluation and prediction.
+///
+/// A strategy launches and tears down the processes, sets up the communication between them, gives one interface for
+/// reduction and broadcast, owns the module, its optimizers and schedules, and holds the accelerator, precision and
+/// checkpoint plugins. Subclass it, or a subclass such as ``DDPStrategy``, and override what differs.
+open class Strategy: StrategyDescribing, StrategyConvertible {
+  /// Filled in by the trainer from the run's plan when it was not given.
+  public final var accelerator: Accelerator?
+  public final var precision: Precision?
+  public final var checkpointIO: (any CheckpointIO)?
+  public internal(set) final var plan: RunPlan?
+
+  public private(set) final var module: AnyLightningModule?
+  public private(set) final var optimizer: Optimizer?
+  public private(set) final var schedules: [OptimizerPlan.Schedule] = []
+  /// The parameters, found once a run.
+  public private(set) final var parameters: [AnyParameter] = []
+
+  public init(
+    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil
+  ) {
+    self.accelerator = accelerator
+    self.precision = precision
+    self.checkpointIO = checkpointIO
+    givenPlugins = StrategyHoldings(
+      accelerator: accelerator?.acceleratorKind, precision: precision?.precisionKind,
+      plugins: checkpointIO == nil ? [] : [.checkpointIO])
+  }
+
+  /// The plugins the user gave, as opposed to those the trainer filled in.
+  public let givenPlugins: StrategyHoldings
+
+  public var strategyReference: StrategyReference { .instance(self) }
+
+  /// What the strategy is and needs.
+  open var strategyDescription: StrategyDescription {
+    StrategyDescription(
+      name: "\(type(of: self))", accelerators: [.cpu, .cuda], processes: .one, maximumDevices: 1,
+      holdings: givenPlugins)
+  }
+
+  // Where this process stands
+  open var rank: Int { 0 }
+  open var localRank: Int { 0 }
+  open var worldSize: Int { 1 }
+  open var rootDevice: Device { plan?.rootDevice ?? .cpu }
+  public final var isGlobalZero: Bool { rank == 0 }
+
+  /// Remembers the module. Called at the start of every run.
+  public final func connect(_ module: AnyLightningModule) { self.module = module }
+
+  /// Starts the processes and sets up communication.
+  open func setUpEnvironment() throws { try accelerator?.setUpDevice(rootDevice) }
+
+  /// Converts and moves the module, makes the optimizer when training, and prepares the distribution.
+  open func setUp(_ stage: Stage) throws {
+    guard let module else { return }
+    try module.checkStructure()
+    precision?.convert(module)
+    if rootDevice != .cpu { module.to(rootDevice) }
+    parameters = module.parameters()
+    if stage == .fit {
+      try synchronizeModule()
+      try setUpOptimizers()
+      try configureModule()
+    } else {
+      try synchronizeModule()
+    }
+  }
+
+  /// Asks the module for its optimizer and schedules.
+  open func setUpOptimizers() throws {
+    guard let module else { return }
+    let plan = try module.configureOptimizers()
+    optimizer = plan.optimizer
+    schedules = plan.schedules
+  }
+
+  /// Gives all ranks the parameters and buffers of rank 0.
+  open func synchronizeModule() throws {}
+
+  /// Prepares the module for distributed training, after the optimizer was made.
+  open func configureModule() throws {}
+
+  // Steps
+  /// Runs the module's training step; `synchronizing` is false for a micro-batch that only accumulates gradients.
+  open func trainingStep(synchronizing: Bool, _ body: () throws -> StepOutput) throws -> StepOutput {
+    guard let precision else { return try body() }
+    return try precision.forward(body)
+  }
+
+  /// Runs a validation, test or prediction step.
+  open func evaluationStep<Result>(_ body: () throws -> Result) throws -> Result {
+    guard let precision else { return try body() }
+    return try precision.forward(body)
+  }
+
+  /// Called before an evaluation, on all ranks.
+  open func prepareForEvaluation() throws {}
+
+  /// Computes the gradients; `synchronizing` as in ``trainingStep(synchronizing:_:)``.
+  open func backward(_ loss: Tensor, synchronizing: Bool) throws {
+    if let precision { precision.backward(loss) } else { loss.backward() }
+  }
+
+  open func optimizerStep(_ optimizer: Optimizer) throws {
+    if let precision { precision.step(optimizer) } else { optimizer.step() }
+  }
+
+  /// Scales all gradients so that their norm is at most `maximum`; returns the norm before.
+  open func clipGradients(norm maximum: Double) throws -> Tensor {
+    GradientClipping.clipNorm(parameters, maximum: maximum)
+  }
+
+  open func clipGradients(value maximum: Double) throws {
+    GradientClipping.clipValue(parameters, maximum: maximum)
+  }
+
+  // Communication: on one process every answer is the question.
+  /// Replaces `tensor` by its reduction over the ranks.
+  open func reduce(_ tensor: Tensor, by operation: Reduction = .mean) throws -> Tensor { tensor }
+  open func broadcast<Value: Codable>(_ value: Value, from source: Int = 0) throws -> Value { value }
+  open func broadcast(_ tensor: Tensor, from source: Int = 0) throws {}
+  /// The tensors of all ranks in rank order; their first dimensions may differ.
+  open func allGather(_ tensor: Tensor) throws -> [Tensor] { [tensor] }
+  open func allGather<Value: Codable>(object value: Value) throws -> [Value] { [value] }
+  open func barrier() throws {}
+  /// Whether the decision is true on all ranks, or, with `all: false`, on any.
+  open func reduceDecision(_ decision: Bool, all: Bool = true) throws -> Bool { decision }
+
+  // Checkpoints
+  /// The state of the module as it goes into a checkpoint.
+  open func moduleState() throws -> StateDictionary { module?.stateDictionary() ?? [:] }
+
+  open func optimizerState() throws -> [ArchiveValue] { optimizer.map { [$0.stateDictionary()] } ?? [] }
+
+  /// Writes a checkpoint. Called on all ranks; rank 0 writes.
+  open func save(_ checkpoint: Checkpoint, to path: String) throws {
+    guard isGlobalZero else { return }
+    try (checkpointIO ?? FileCheckpointIO()).save(checkpoint, to: path)
+  }
+
+  open func loadCheckpoint(from path: String) throws -> Checkpoint {
+    try (checkpointIO ?? FileCheckpointIO()).load(from: path)
+  }
+
+  open func removeCheckpoint(at path: String) throws {
+    guard isGlobalZero else { return }
+    try (checkpointIO ?? FileCheckpointIO()).remove(at: path)
+  }
+
+  /// Lets go of what a run held; also after an error.
+  open func tearDown() {
+    accelerator?.tearDown()
+    optimizer = nil
+    schedules = []
+    parameters = []
+  }
+}

@@ -1,0 +1,84 @@
+internal import Torch
+internal import TorchData
+internal import TorchNN
+
+/// Prediction: one row per sample, collected from all ranks in the order of the dataset.
+final class PredictionLoop<Batch> {
+  private let trainer: Trainer
+  private let strategy: Strategy
+  private let model: LightningModule<Batch>
+  private let loader: DataLoader<Batch>
+
+  init(trainer: Trainer, model: LightningModule<Batch>, loader: DataLoader<Batch>) {
+    self.trainer = trainer
+    strategy = trainer.strategy
+    self.model = model
+    self.loader =
+      strategy.worldSize > 1
+      ? loader.distributed(worldSize: strategy.worldSize, rank: strategy.rank, policy: .unrepeated) : loader
+  }
+
+  func run() throws -> Tensor? {
+    try trainer.call({ try $0.onPredictStart(self.trainer) }, { try $0.onPredictStart() })
+    try strategy.prepareForEvaluation()
+    let modes = model.namedModules().map { (module: $0.module, isTraining: $0.module.isTraining) }
+    model.eval()
+    defer { for mode in modes { mode.module.isTraining = mode.isTraining } }
+    let batchCount =
+      try trainer.settings.limitPredictBatches.count(of: loader.batchCount, parameter: "limitPredictBatches")
+      ?? loader.batchCount
+    trainer.progressBar.start(stage: .prediction, totalBatches: batchCount)
+    let (rows, indices) = try batches(batchCount)
+    trainer.progressBar.finish()
+    let result = try collect(rows, indices)
+    try trainer.call({ try $0.onPredictEnd(self.trainer) }, { try $0.onPredictEnd() })
+    return result
+  }
+
+  private func batches(_ batchCount: Int) throws -> (rows: [Tensor], indices: [Int]) {
+    let batches = loader.iterator(epoch: 0)
+    var rows: [Tensor] = []
+    var indices: [Int] = []
+    var index = 0
+    while index < batchCount, let loaded = try batches.next() {
+      trainer.metrics.beginBatch(samples: loaded.indices.count)
+      let prediction = try withErrorScope {
+        try withoutGradients {
+          var batch = loaded.batch
+          if strategy.rootDevice != .cpu { batch = try model.transfer(batch, to: strategy.rootDevice) }
+          if let dtype = strategy.precision?.inputType { batch = try model.convert(batch, to: dtype) }
+          return try strategy.evaluationStep { try model.predictStep(batch, at: index) }
+        }
+      }
+      if let prediction {
+        guard prediction.ndim > 0, prediction.size(0) == loaded.indices.count else {
+          throw TrainingError.unusableStep(
+            "predictStep of \(type(of: model)) returned shape \(prediction.shape) for \(loaded.indices.count) samples; "
+              + "return one row per sample")
+        }
+        rows.append(prediction.to(.cpu))
+        indices += loaded.indices
+      }
+      index += 1
+      trainer.progressBar.advance(batch: index)
+    }
+    return (rows, indices)
+  }
+
+  private func collect(_ rows: [Tensor], _ indices: [Int]) throws -> Tensor? {
+    let counts = try strategy.allGather(object: indices.count)
+    guard counts.contains(where: { $0 > 0 }) else { return nil }
+    let shapes = try strategy.allGather(object: rows.first.map { Array($0.shape.dropFirst()) } ?? [])
+    let types = try strategy.allGather(object: rows.first.map { Int($0.dtype.rawValue) } ?? 0)
+    let source = counts.firstIndex { $0 > 0 } ?? 0
+    return try withErrorScope {
+      let own =
+        rows.isEmpty
+        ? Tensor.empty([0] + shapes[source], dtype: DType(rawValue: Int8(types[source])) ?? .float32)
+        : Tensor.cat(rows)
+      let all = Tensor.cat(try strategy.allGather(own))
+      let order = Tensor.cat(try strategy.allGather(Tensor(indices)))
+      return all.indexSelected(dim: 0, Aten.sort(order).1)
+    }
+  }
+}

@@ -1,0 +1,32 @@
+extension RunPlanResolver {
+  /// Finds the number format; a plugin's own is taken as it is.
+  mutating func findPrecision() {
+    switch request.precision {
+    case .unspecified:
+      precision = strategy?.holdings.precision ?? request.plugins.lazy.compactMap(\.precision).first ?? .float32
+    case .instance(let plugin): precision = plugin.precisionKind
+    case .named(let name): findPrecision(named: name)
+    }
+  }
+
+  private mutating func findPrecision(named name: String) {
+    guard let kind = PrecisionKind(name: name) else {
+      let hint = NearestName.suggestion(for: name, among: PrecisionKind.names).map { "did you mean '\($0)'? " } ?? ""
+      report(
+        "precision", "no precision named '\(name)'",
+        hint + "known: " + NearestName.ranked(name, among: PrecisionKind.names).joined(separator: ", "))
+      return
+    }
+    if kind == .float16Mixed && accelerator == .cpu {
+      warnings.append("precision '\(name)' is not supported on accelerator 'cpu'; the run uses 'bf16-mixed' instead")
+      precision = .bfloat16Mixed
+    } else if PrecisionKind.supported.contains(kind) {
+      precision = kind
+    } else {
+      let supported = PrecisionKind.allCases.filter(PrecisionKind.supported.contains).map(\.rawValue)
+      report(
+        "precision", "precision '\(name)' is known but not part of this version yet",
+        "available now: " + supported.joined(separator: ", "))
+    }
+  }
+}

@@ -1,0 +1,103 @@
+internal import Torch
+internal import TorchNN
+internal import TorchOptim
+
+extension Trainer {
+  /// Writes the state of training. Called on all ranks.
+  public func saveCheckpoint(to path: String) throws { try saveCheckpoint(to: [path]) }
+
+  func saveCheckpoint(to paths: [String]) throws {
+    try flushStepRows()
+    if isGlobalZero { for logger in loggers { try logger.flush() } }
+    let generators = try strategy.allGather(Generator.default.state)
+    let checkpoint = try makeCheckpoint(generators)
+    for path in paths { try strategy.save(checkpoint, to: path) }
+  }
+
+  /// Writes the state of training on rank 0 without asking the other ranks anything.
+  func saveCheckpoint(to path: String, alone: Bool) throws {
+    guard alone else { return try saveCheckpoint(to: path) }
+    try write(stepRows.drain())
+    if isGlobalZero { for logger in loggers { try logger.flush() } }
+    try strategy.save(makeCheckpoint([Generator.default.state]), to: path)
+  }
+
+  private func makeCheckpoint(_ generators: [Tensor]) throws -> Checkpoint {
+    // At the end of an epoch Lightning still counts it as the present one.
+    let isEpochEnd = progress.batch == 0 && progress.epoch > 0
+    var checkpoint = Checkpoint([
+      "epoch": .int(isEpochEnd ? progress.epoch - 1 : progress.epoch),
+      "global_step": .int(progress.globalStep),
+      "pytorch-lightning_version": .string(Checkpoint.lightningVersion),
+    ])
+    checkpoint.stateDictionary = try strategy.moduleState()
+    checkpoint["loops"] = .dictionary(LoopState.archive(progress))
+    var states = ArchiveDictionary()
+    for callback in callbacks {
+      let state = callback.state()
+      if !state.isEmpty { states[callback.stateKey] = .dictionary(state) }
+    }
+    checkpoint["callbacks"] = .dictionary(states)
+    checkpoint["optimizer_states"] = .list(try strategy.optimizerState())
+    checkpoint["lr_schedulers"] = .list(strategy.schedules.map { $0.schedule.stateDictionary() })
+    if let module = strategy.module {
+      checkpoint["hparams_name"] = .string("kwargs")
+      checkpoint["hyper_parameters"] = .dictionary(module.hyperParameterArchive)
+    }
+    checkpoint["stratagem"] = .dictionary([
+      "epoch": .int(progress.epoch), "batch": .int(progress.batch), "total_batches": .int(progress.totalBatches),
+      "samples": .int(progress.samples), "seconds": .double(progress.seconds),
+      "generators": .list(generators.map { .tensor($0) }), "metrics": metrics.archive,
+    ])
+    for callback in callbacks { try callback.onSaveCheckpoint(self, &checkpoint) }
+    try strategy.module?.onSaveCheckpoint(&checkpoint)
+    return checkpoint
+  }
+
+  func loadWeights(_ checkpoint: Checkpoint, _ path: String, into module: AnyLightningModule) throws {
+    guard let state = checkpoint.stateDictionary else {
+      throw CheckpointError(path: path, reason: "there is no 'state_dict' in it, so it is not a training checkpoint")
+    }
+    do {
+      _ = try withErrorScope { try module.load(state) }
+    } catch let error as StateDictionaryError {
+      throw CheckpointError(path: path, reason: "it is of another model than \(type(of: module)).\n\(error)")
+    }
+    for callback in callbacks { try callback.onLoadCheckpoint(self, checkpoint) }
+    try module.onLoadCheckpoint(checkpoint)
+  }
+
+  /// Restores everything but the weights. Called after the optimizer was made.
+  func restoreTraining(_ checkpoint: Checkpoint, _ path: String) throws {
+    guard let optimizer = strategy.optimizer, let states = checkpoint["optimizer_states"]?.listValue else {
+      throw CheckpointError(
+        path: path, reason: "there are no 'optimizer_states' in it: it holds weights only; load them instead of resuming")
+    }
+    guard states.count == 1 else {
+      throw CheckpointError(path: path, reason: "it has \(states.count) optimizer states, this module one optimizer")
+    }
+    let schedules = checkpoint["lr_schedulers"]?.listValue ?? []
+    guard schedules.count == strategy.schedules.count else {
+      throw CheckpointError(
+        path: path,
+        reason: "it has \(schedules.count) learning-rate schedules, this module \(strategy.schedules.count)")
+    }
+    do {
+      try withErrorScope {
+        try optimizer.load(states[0])
+        for (entry, state) in zip(strategy.schedules, schedules) { try entry.schedule.load(state) }
+      }
+    } catch {
+      throw CheckpointError(path: path, reason: "\(error)")
+    }
+    let callbackStates = checkpoint["callbacks"]?.dictionaryValue ?? [:]
+    for callback in callbacks {
+      if let state = callbackStates[callback.stateKey]?.dictionaryValue { try callback.load(state) }
+    }
+    progress = try LoopState.progress(of: checkpoint, path)
+    let generators = checkpoint["stratagem"]?.dictionaryValue?["generators"]?.listValue ?? []
+    if strategy.rank < generators.count, let state = generators[strategy.rank].tensorValue {
+      try withErrorScope { Generator.default.state = state }
+    }
+  }
+}

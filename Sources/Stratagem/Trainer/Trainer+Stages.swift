@@ -1,0 +1,98 @@
+public import Torch
+public import TorchData
+
+extension Trainer {
+  /// Trains `model`, validating after each epoch.
+  ///
+  /// - Parameter resumeFrom: a checkpoint to continue from: weights, optimizer, schedules, random state, and the place in
+  ///   the epoch, so that the result is that of an uninterrupted run.
+  public func fit<Batch>(
+    _ model: LightningModule<Batch>, _ data: DataModule<Batch>, resumeFrom path: String? = nil
+  ) throws {
+    let checkpoint = try path.map { try strategy.loadCheckpoint(from: $0) }
+    try run(.fit, model) {
+      try FitLoop(trainer: self, model: model, data: data, resuming: checkpoint.map { ($0, path ?? "") }).run()
+    }
+  }
+
+  /// Trains `model` on loaders.
+  public func fit<Batch>(
+    _ model: LightningModule<Batch>, train: DataLoader<Batch>, validation: DataLoader<Batch>? = nil,
+    resumeFrom path: String? = nil
+  ) throws {
+    try fit(model, LoaderDataModule(training: train, evaluation: validation), resumeFrom: path)
+  }
+
+  /// The metrics of the validation data: every sample counts once, whatever the number of ranks.
+  ///
+  /// - Parameter path: a checkpoint to take the weights from; those of `model` when left out.
+  @discardableResult
+  public func validate<Batch>(
+    _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String? = nil
+  ) throws -> [String: Double] {
+    try evaluate(.validate, model, data, from: path)
+  }
+
+  /// The metrics of the test data; see ``validate(_:_:from:)``.
+  @discardableResult
+  public func test<Batch>(
+    _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String? = nil
+  ) throws -> [String: Double] {
+    try evaluate(.test, model, data, from: path)
+  }
+
+  /// The predictions for all samples in the order of the dataset, on every rank: row i belongs to sample i.
+  ///
+  /// - Returns: nil when `predictStep` answered nil for all batches.
+  public func predict<Batch>(
+    _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String? = nil
+  ) throws -> Tensor? {
+    let checkpoint = try path.map { try strategy.loadCheckpoint(from: $0) }
+    return try run(.predict, model) {
+      try prepare(.predict, model, data, checkpoint, path)
+      guard let loader = try data.predictLoader() else {
+        throw TrainingError.noData("predict needs a loader: override predictLoader() of \(type(of: data))")
+      }
+      defer { tearDown(.predict, model, data) }
+      return try PredictionLoop(trainer: self, model: model, loader: loader).run()
+    }
+  }
+
+  private func evaluate<Batch>(
+    _ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String?
+  ) throws -> [String: Double] {
+    let checkpoint = try path.map { try strategy.loadCheckpoint(from: $0) }
+    return try run(stage, model) {
+      try prepare(stage, model, data, checkpoint, path)
+      let loader = stage == .test ? try data.testLoader() : try data.validationLoader()
+      guard let loader else {
+        throw TrainingError.noData(
+          "\(stage.rawValue) needs a loader: override \(stage == .test ? "testLoader" : "validationLoader")() of "
+            + "\(type(of: data))")
+      }
+      defer { tearDown(stage, model, data) }
+      if isGlobalZero { for logger in loggers { try logger.start(resumingAt: progress.globalStep) } }
+      return try EvaluationLoop(trainer: self, model: model, loader: loader, stage: stage).run()
+    }
+  }
+
+  /// What every stage does before its loop.
+  func prepare<Batch>(
+    _ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>, _ checkpoint: Checkpoint?,
+    _ path: String?
+  ) throws {
+    if strategy.localRank == 0 { try data.prepareData() }
+    try strategy.barrier()
+    try data.setup(stage)
+    for callback in callbacks { try callback.setup(self, stage) }
+    try model.setup(stage)
+    if let checkpoint { try loadWeights(checkpoint, path ?? "", into: model) }
+    try withErrorScope { try strategy.setUp(stage) }
+  }
+
+  func tearDown<Batch>(_ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>) {
+    for callback in callbacks { callback.teardown(self, stage) }
+    model.teardown(stage)
+    data.teardown(stage)
+  }
+}

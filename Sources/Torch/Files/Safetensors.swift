@@ -1,0 +1,87 @@
+/// Files in Hugging Face's safetensors format: a JSON header followed by the bytes of the tensors.
+public enum Safetensors {
+  /// Largest header that is read, as in the reference implementation.
+  private static let maximumHeaderCount = 100_000_000
+
+  /// Writes tensors and text about them. The file appears whole or not at all.
+  ///
+  /// Wider types are written first, so that every tensor is aligned; within a type the order of `tensors` stays.
+  ///
+  /// - Throws: ``FileError`` as ``TorchFile/save(_:to:)``, and for a tensor named `__metadata__`.
+  public static func save(
+    _ tensors: StateDictionary, metadata: [String: String] = [:], to path: String
+  ) throws(FileError) {
+    var entries: [(name: String, tensor: Tensor)] = []
+    for (name, tensor) in tensors {
+      guard name != SafetensorsHeader.metadataKey else {
+        throw FileError(path: path, reason: "cannot be written: no tensor can be named '\(name)'")
+      }
+      if let obstacle = tensor.obstacleToSaving {
+        throw FileError(path: path, reason: "cannot be written: the tensor '\(name)' \(obstacle)")
+      }
+      entries.append((name, tensor))
+    }
+    // A stable sort: equal types keep their order.
+    let sorted = entries.enumerated().sorted {
+      ($1.element.tensor.dtype.byteCount, $0.offset) < ($0.element.tensor.dtype.byteCount, $1.offset)
+    }.map(\.element)
+    let header = SafetensorsHeader.json(of: sorted, metadata: metadata)
+    let file = try AtomicFile(path)
+    let needed = 8 + header.count + sorted.reduce(0) { $0 + $1.tensor.byteCount }
+    var count: [UInt8] = []
+    count.append(integer: UInt64(header.count))
+    file.append(count)
+    file.append(header)
+    try file.check(needed: needed)
+    for (_, tensor) in sorted {
+      withoutGradients { tensor.detached().to(.cpu).contiguous() }.withUnsafeBytes { _ = file.append($0) }
+      try file.check(needed: needed)
+    }
+    try file.commit()
+  }
+
+  /// Reads all tensors, in the order in which they lie in the file.
+  ///
+  /// - Throws: ``FileError`` when the file is missing, truncated or malformed, or holds a type that does not exist here.
+  ///   The header is checked as a whole before any tensor is read: offsets must lie within the file, without gaps and
+  ///   overlaps, and fit type and shape.
+  public static func load(_ path: String) throws(FileError) -> StateDictionary {
+    let file = try InputFile(path)
+    let header = try readHeader(of: file)
+    var tensors = StateDictionary(minimumCapacity: header.entries.count)
+    for entry in header.entries {
+      let tensor = Tensor.empty(entry.shape, dtype: entry.dtype)
+      var failure: FileError?
+      tensor.withUnsafeMutableBytes { bytes in
+        do throws(FileError) {
+          try file.read(at: header.dataOffset + entry.range.lowerBound, into: bytes)
+        } catch { failure = error }
+      }
+      if let failure { throw failure }
+      tensors[entry.name] = tensor
+    }
+    return tensors
+  }
+
+  /// The text that was saved beside the tensors; empty when there is none.
+  public static func metadata(of path: String) throws(FileError) -> [String: String] {
+    try readHeader(of: InputFile(path)).metadata
+  }
+
+  private static func readHeader(of file: InputFile) throws(FileError) -> SafetensorsHeader {
+    guard file.byteCount >= 8 else {
+      throw FileError(path: file.path, reason: "is no safetensors file: it has only \(file.byteCount) bytes")
+    }
+    let head = try file.read(at: 0, count: 8)
+    let wanted = head.integer(UInt64.self, at: 0) ?? .max
+    guard let count = Int(exactly: wanted), count <= maximumHeaderCount else {
+      throw FileError(path: file.path, reason: "is no safetensors file: its header would have \(wanted) bytes")
+    }
+    guard count <= file.byteCount - 8 else {
+      throw FileError(
+        path: file.path, reason: "is truncated: its header has \(count) bytes, the file \(file.byteCount) in all")
+    }
+    let json = try file.read(at: 8, count: count)
+    return try SafetensorsHeader(json: json, dataOffset: 8 + count, fileByteCount: file.byteCount, path: file.path)
+  }
+}

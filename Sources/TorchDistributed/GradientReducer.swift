@@ -1,0 +1,81 @@
+internal import CTorch
+internal import Glibc
+public import Torch
+
+/// Averages gradients over the ranks while backward runs: libtorch's own c10d `Reducer`.
+///
+/// Gradients are packed into buckets; a bucket is all-reduced as soon as its last gradient is ready, so that
+/// communication overlaps with the rest of backward.
+/// See "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", https://arxiv.org/abs/2006.15704.
+public final class GradientReducer {
+  public struct Options: Sendable {
+    /// Bytes of the buckets, after a first one of `firstBucketByteCount`.
+    public var bucketByteCount = 25 << 20
+    public var firstBucketByteCount = 1 << 20
+    /// Look for parameters that do not take part in each step; costs a walk of the graph a step.
+    public var findUnusedParameters = false
+    /// Let gradients be views of the buckets: saves their memory and a copy.
+    public var gradientAsBucketView = false
+    /// The same parameters take part in every step, in the same order.
+    public var staticGraph = false
+
+    public init() {}
+  }
+
+  private let handle: OpaquePointer
+  private let group: ProcessGroup
+  private let parameters: [Tensor]
+  private let options: Options
+  private var isFirstBackward = true
+
+  /// - Parameter parameters: leaves that require gradients, with names for error messages; the same on all ranks.
+  /// - Throws: ``DistributedError`` when the shapes differ between ranks.
+  public init(
+    parameters: [(name: String, tensor: Tensor)], group: ProcessGroup, options: Options = Options()
+  ) throws(DistributedError) {
+    let tensors = parameters.map(\.tensor)
+    let handles = tensors.map(\.handle) as [OpaquePointer?]
+    let names = parameters.map { $0.name.withCString { strdup($0) } }
+    defer { names.forEach { free($0) } }
+    let created = withoutGradients {
+      ct_reducer_create(
+        group.handle, handles, names.map { UnsafePointer($0) }, handles.count,
+        ct_reducer_options(
+          first_bucket_bytes: options.firstBucketByteCount, bucket_bytes: options.bucketByteCount,
+          find_unused_parameters: options.findUnusedParameters,
+          gradient_as_bucket_view: options.gradientAsBucketView, static_graph: options.staticGraph))
+    }
+    withExtendedLifetime((tensors, group)) {}
+    guard let created else { throw .last("gradient reducer", rank: group.rank) }
+    handle = created
+    self.group = group
+    self.parameters = tensors
+    self.options = options
+  }
+
+  deinit { ct_reducer_release(handle) }
+
+  public var bucketCount: Int { ct_reducer_bucket_count(handle) }
+
+  /// Call before a forward whose gradients are to be reduced; omit it (and ``prepareForBackward(outputs:)``) for
+  /// micro-batches that only accumulate.
+  public func prepareForForward() throws(DistributedError) {
+    guard ct_reducer_prepare_forward(handle) else { throw .last("gradient reducer", rank: group.rank) }
+  }
+
+  /// Call after forward with the tensors that backward starts from.
+  public func prepareForBackward(outputs: [Tensor]) throws(DistributedError) {
+    let roots = options.findUnusedParameters ? outputs : []
+    let handles = roots.map(\.handle) as [OpaquePointer?]
+    let succeeded = ct_reducer_prepare_backward(handle, handles, handles.count)
+    withExtendedLifetime(roots) {}
+    guard succeeded else { throw .last("gradient reducer", rank: group.rank) }
+  }
+
+  /// Call after backward of a reduced step.
+  public func finishBackward() throws(DistributedError) {
+    guard options.staticGraph, isFirstBackward else { return }
+    isFirstBackward = false
+    guard ct_reducer_finish_static_graph(handle) else { throw .last("gradient reducer", rank: group.rank) }
+  }
+}

@@ -1,0 +1,105 @@
+internal import CTorch
+public import Torch
+
+/// The processes of a run, able to compute together: c10d's process group on Gloo.
+///
+/// Every rank must call the same collectives in the same order with tensors of the same shape and type. The functions
+/// named `start...` return at once with a ``Work``; the others wait.
+public final class ProcessGroup {
+  let handle: OpaquePointer
+  public let rank: Int
+  public let size: Int
+  /// Seconds that a collective may take before it fails.
+  public let timeout: Double
+
+  private init(owning handle: OpaquePointer, rank: Int, size: Int, timeout: Double) {
+    self.handle = handle
+    self.rank = rank
+    self.size = size
+    self.timeout = timeout
+  }
+
+  deinit { ct_group_release(handle) }
+
+  /// Joins the group `name`: returns when all `size` ranks have.
+  ///
+  /// - Parameters:
+  ///   - store: the same store on all ranks.
+  ///   - timeout: seconds that the rendezvous, and later each collective, may take.
+  ///   - address: the local address to communicate over; nil lets Gloo choose (see `GLOO_SOCKET_IFNAME`).
+  public static func gloo(
+    store: Store, rank: Int, size: Int, timeout: Double = 1800, address: String? = nil, name: String = "world"
+  ) throws(DistributedError) -> ProcessGroup {
+    let handle = ct_group_gloo(store.handle, Int32(rank), Int32(size), Int64(timeout * 1000), address, name)
+    withExtendedLifetime(store) {}
+    guard let handle else { throw .last("joining process group '\(name)' of \(size) ranks", rank: rank) }
+    return ProcessGroup(owning: handle, rank: rank, size: size, timeout: timeout)
+  }
+
+  func work(
+    _ handle: OpaquePointer?, _ operation: @autoclosure () -> String, _ tensors: [Tensor]
+  ) throws(DistributedError) -> Work {
+    guard let handle else { throw .last(operation(), rank: rank) }
+    return Work(owning: handle, operation: operation(), rank: rank, tensors: tensors)
+  }
+
+  /// A collective on a poisoned tensor would leave the other ranks waiting for a value that never comes.
+  func check(_ tensors: [Tensor], _ operation: String) throws(DistributedError) {
+    if tensors.contains(where: \.isPoisoned) {
+      throw DistributedError(
+        operation: operation, rank: rank, message: "the tensor is the result of an operation that failed before")
+    }
+  }
+
+  public func startAllReduce(_ tensor: Tensor, by operation: ReduceOperation = .sum) throws(DistributedError) -> Work {
+    try check([tensor], "all-reduce")
+    return try work(
+      ct_all_reduce(handle, tensor.handle, operation.raw), "all-reduce of \(tensor.shape) \(tensor.dtype)", [tensor])
+  }
+
+  public func startBroadcast(_ tensor: Tensor, from source: Int = 0) throws(DistributedError) -> Work {
+    try check([tensor], "broadcast")
+    return try work(
+      ct_broadcast(handle, tensor.handle, Int32(source)), "broadcast of \(tensor.shape) \(tensor.dtype)", [tensor])
+  }
+
+  /// Gathers `input` of every rank into `output`, whose first dimension is `size` times as long.
+  public func startAllGather(into output: Tensor, from input: Tensor) throws(DistributedError) -> Work {
+    try check([output, input], "all-gather")
+    return try work(
+      ct_all_gather(handle, output.handle, input.handle), "all-gather of \(input.shape) \(input.dtype)",
+      [output, input])
+  }
+
+  /// Reduces `input` over the ranks and leaves this rank's part, one `size`-th of the first dimension, in `output`.
+  public func startReduceScatter(
+    into output: Tensor, from input: Tensor, by operation: ReduceOperation = .sum
+  ) throws(DistributedError) -> Work {
+    try check([output, input], "reduce-scatter")
+    return try work(
+      ct_reduce_scatter(handle, output.handle, input.handle, operation.raw),
+      "reduce-scatter of \(input.shape) \(input.dtype)", [output, input])
+  }
+
+  /// Sends part i of the first dimension of `input` to rank i.
+  public func startAllToAll(into output: Tensor, from input: Tensor) throws(DistributedError) -> Work {
+    try check([output, input], "all-to-all")
+    return try work(
+      ct_all_to_all(handle, output.handle, input.handle), "all-to-all of \(input.shape) \(input.dtype)",
+      [output, input])
+  }
+
+  public func startSend(_ tensor: Tensor, to destination: Int, tag: Int = 0) throws(DistributedError) -> Work {
+    try check([tensor], "send")
+    return try work(
+      ct_send(handle, tensor.handle, Int32(destination), Int32(tag)), "send of \(tensor.shape) to rank \(destination)",
+      [tensor])
+  }
+
+  public func startReceive(into tensor: Tensor, from source: Int, tag: Int = 0) throws(DistributedError) -> Work {
+    try check([tensor], "receive")
+    return try work(
+      ct_receive(handle, tensor.handle, Int32(source), Int32(tag)), "receive of \(tensor.shape) from rank \(source)",
+      [tensor])
+  }
+}

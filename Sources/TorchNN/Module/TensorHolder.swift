@@ -1,0 +1,36 @@
+public import Torch
+
+/// The reference behind a `@Parameter` or `@Buffer` property: where a module's tensor lives.
+///
+/// Modules, optimizers and strategies share the holder, never the tensor, so a tensor may be replaced (moved to
+/// another device, converted, sharded) without anyone holding a stale one.
+public class TensorHolder {
+  @exclusivity(unchecked) @usableFromInline final var storage: Tensor?
+
+  /// What a read of the property returns instead of the held tensor; `nil` reads the tensor itself.
+  ///
+  /// A strategy sets it to hand out a gathered shard or a replica. It is called on every read, on the reading thread.
+  @exclusivity(unchecked) public final var reader: ((TensorHolder) -> Tensor)?
+
+  @usableFromInline
+  init(storage: Tensor?) {
+    self.storage = storage
+  }
+
+  /// Whether there is a tensor; `false` only for an optional property that holds `nil`.
+  public final var isPresent: Bool { storage != nil }
+
+  /// The held tensor, whatever `reader` makes of it.
+  ///
+  /// Reading it while `isPresent` is false is an error of the enclosing error scope.
+  public final var tensor: Tensor {
+    get { Tensor.reading(storage) }
+    set { hold(newValue) }
+  }
+
+  /// Replaces the held tensor.
+  @usableFromInline
+  func hold(_ tensor: Tensor?) {
+    storage = tensor
+  }
+}
