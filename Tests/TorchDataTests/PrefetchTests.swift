@@ -29,6 +29,19 @@ struct PrefetchTests {
     #expect(try beyond.next()?.indices == [16, 17, 18, 19])
   }
 
+  @Test func `nothing is loaded after a failure`() throws {
+    let loads = Counter()
+    do {
+      let loader = DataLoader(0..<10, batchSize: 1, prefetch: 4, threads: 1) { batch -> [Int] in
+        loads.increment()
+        throw Broken(sample: batch[0])
+      }
+      let iterator = loader.iterator(epoch: 0)
+      #expect(throws: DataLoadingError.self) { try iterator.next() }
+    }
+    #expect(loads.value == 1)
+  }
+
   @Test(arguments: [0, 2])
   func `a failed tensor operation is an error of its batch`(_ threads: Int) throws {
     let loader = DataLoader(0..<6, batchSize: 2, threads: threads) { batch in

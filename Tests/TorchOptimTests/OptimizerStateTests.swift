@@ -31,9 +31,39 @@ struct OptimizerStateTests {
 
   private func take(_ step: Int, _ optimizer: Optimizer, _ parameters: [Parameter<Tensor>]) {
     for (parameter, gradient) in zip(parameters, reference.gradients[step]) {
-      parameter.gradient = gradient.tensor(.float32)
+      parameter.gradient = gradient.tensor(parameter.tensor.dtype)
     }
     optimizer.step()
+  }
+
+  @Test(arguments: Reference.shared.updates)
+  func `an optimizer goes back to a state of its own`(_ update: Reference.Update) throws {
+    let parameters = reference.parameters(.float64)
+    let optimizer = try #require(makeOptimizer(update, parameters))
+    take(0, optimizer, parameters)
+    let saved = try copy(optimizer.stateDictionary())
+    let before = parameters.map { $0.tensor.detached().clone() }
+    let runs = try (0..<2).map { _ in
+      withoutGradients { for (parameter, tensor) in zip(parameters, before) { parameter.tensor.copy(from: tensor) } }
+      try optimizer.load(saved)
+      for step in 1..<4 { take(step, optimizer, parameters) }
+      return try parameters.map { try $0.tensor.array(as: Double.self) }
+    }
+    #expect(runs[0] == runs[1])
+    #expect(runs[0] != (try before.map { try $0.array(as: Double.self) }))
+  }
+
+  /// The same state on memory of its own.
+  private func copy(_ value: ArchiveValue) throws -> ArchiveValue {
+    switch value {
+    case .tensor(let tensor): return .tensor(tensor.clone())
+    case .list(let values): return .list(try values.map(copy))
+    case .dictionary(let entries):
+      var copied = ArchiveDictionary()
+      for (key, entry) in entries { copied[key] = try copy(entry) }
+      return .dictionary(copied)
+    default: return value
+    }
   }
 
   @Test func `loading copies the tensors`() throws {
@@ -87,6 +117,7 @@ struct OptimizerStateTests {
 
     let parameters = [Tensor.zeros([3, 2]), Tensor.zeros([5])].map { Parameter(wrappedValue: $0) }
     let group = Adam.Group(parameters, names: ["fc.weight", "fc.bias"], learningRate: 0.1, amsgrad: true)
+    group.annotations["initial_lr"] = 0.2
     let optimizer = AdamW(groups: [group])
     let error = try #require(throws: OptimizerStateError.self) { try optimizer.load(saver.stateDictionary()) }
     #expect(
@@ -98,6 +129,7 @@ struct OptimizerStateTests {
       ])
     #expect(group.learningRate == 0.1)
     #expect(group.amsgrad)
+    #expect(group.annotations["initial_lr"]?.doubleValue == 0.2)
     #expect(optimizer.stateDictionary()["state"]?.dictionaryValue?.isEmpty == true)
   }
 

@@ -25,6 +25,23 @@ struct OptimizerTests {
     #expect(try parameter.tensor.array(as: Float.self) == [4, 4])
   }
 
+  @Test(arguments: [true, false])
+  func `a gradient in another layout than its parameter is read right`(_ decoupled: Bool) throws {
+    let gradient = Tensor((0..<6).map { Float($0) - 2.5 }, shape: [3, 2])
+    let results = try [gradient, gradient.transposed.contiguous().transposed].map { gradient in
+      let parameter = Parameter(wrappedValue: Tensor.ones([3, 2]))
+      let optimizer: Optimizer =
+        decoupled ? AdamW([parameter], learningRate: 0.1) : SGD([parameter], learningRate: 0.1, momentum: 0.9)
+      for _ in 0..<2 {
+        parameter.gradient = gradient
+        optimizer.step()
+      }
+      return try parameter.tensor.to(.float64).array(as: Double.self)
+    }
+    #expect(try distance(Tensor(results[0]), results[1]) < 1e-6)
+    #expect(Set(results[0]).count > 1)
+  }
+
   @Test func `steps record nothing for backward`() {
     let parameter = Parameter(wrappedValue: Tensor.ones([2]))
     let optimizer = AdamW([parameter])

@@ -38,7 +38,7 @@ extension Supervisor {
   /// Returns when the process may end with `status`.
   private func rankZeroIsEnding(status: Int) {
     let (wasAcknowledged, isCollecting) = state.withLock { state in
-      state.rankZeroIsEnding = true
+      state.rankZeroIsAttending = true
       return (state.isAcknowledged, state.isCollecting)
     }
     wake.signal()

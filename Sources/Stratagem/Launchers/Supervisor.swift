@@ -8,10 +8,12 @@ import Synchronization
 public final class Supervisor: Sendable {
   struct State {
     var failure: WorkerFailure?
+    /// Rank 0 knows how the workers ended.
     var isAcknowledged = false
     var isAborted = false
     var isCollecting = false
-    var rankZeroIsEnding = false
+    /// Rank 0 is waiting for the workers, so that it need not be ended for a failure.
+    var rankZeroIsAttending = false
     var startError: LaunchError?
     var runningRanks: [Int] = []
     var endedEarly: [Int] = []
@@ -66,7 +68,9 @@ public final class Supervisor: Sendable {
     decided.wait(seconds: seconds)
     let failure = state.withLock { state -> WorkerFailure? in
       if state.failure != nil { state.isAcknowledged = true }
-      guard state.failure == nil, !state.isAborted, let rank = state.endedEarly.first else { return state.failure }
+      // Nobody failed, but a worker is gone although rank 0 still needs it.
+      guard state.failure == nil, !state.isAborted, !state.isAcknowledged, let rank = state.endedEarly.first
+      else { return state.failure }
       return WorkerFailure(rank: rank, cause: .exited(0), exitStatus: 1)
     }
     wake.signal()
@@ -90,6 +94,7 @@ public final class Supervisor: Sendable {
   /// - Throws: the failure of a worker.
   @discardableResult
   public func waitForWorkers(within seconds: Double? = nil) throws(WorkerFailure) -> [Int] {
+    state.withLock { $0.rankZeroIsAttending = true }
     let limit = seconds ?? options.exitTimeout
     let notice = min(options.exitNotice, limit)
     var stragglers: [Int] = []

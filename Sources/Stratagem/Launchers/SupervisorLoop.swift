@@ -131,7 +131,7 @@ final class SupervisorLoop {
     phase = .decided(reactionBy: Deadline(after: supervisor.options.reactionTime))
   }
 
-  private var isSettled: Bool { supervisor.state.withLock { $0.isAcknowledged || $0.rankZeroIsEnding } }
+  private var isSettled: Bool { supervisor.state.withLock { $0.isAcknowledged || $0.rankZeroIsAttending } }
 
   /// Ends this process for the failure, because rank 0 is stuck.
   private func endProcess() {

@@ -25,8 +25,10 @@ public final class Generator {
       return Tensor(owning: state)
     }
     set {
-      let succeeded = ct_generator_set_state(handle, newValue.handle)
-      withExtendedLifetime(newValue) {}
+      // libtorch reads beyond the end of a view with a storage offset.
+      let state = newValue.clone()
+      let succeeded = ct_generator_set_state(handle, state.handle)
+      withExtendedLifetime(state) {}
       if !succeeded { Failure("Generator.state").argument("state", newValue).record() }
     }
   }

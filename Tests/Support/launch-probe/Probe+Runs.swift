@@ -72,6 +72,26 @@ extension Probe {
     }
   }
 
+  func waitForWorkers() {
+    guard start() == 0 else {
+      usleep(50_000)
+      print("worker is done")
+      exit(argument == "failing" ? 9 : 0)
+    }
+    do {
+      let killed = try supervisor.waitForWorkers()
+      print("all have ended, killed: \(killed)")
+      print("another: \(supervisor.rootFailure(within: 0).map { "\($0)" } ?? "no failure")")
+    } catch {
+      print("thrown: \(error)")
+    }
+    do {
+      try launcher.launch(port: 1)
+    } catch {
+      print("refused: \(error)")
+    }
+  }
+
   func awaitInterrupt() {
     guard start() == 0 else { hang() }
     InterruptMonitor.shared.watching {

@@ -15,6 +15,9 @@ struct Probe {
     var options = SupervisorOptions()
     options.exitTimeout = argument == "impatient" ? 1 : 30
     options.exitNotice = argument == "impatient" ? 0.2 : 2
+    if argument == "handled" {
+      options.outputHandler = { line in print("\(line.stream) of \(line.rank): \(line.text)") }
+    }
     launcher = RelaunchLauncher(localWorldSize: processes, options: options)
   }
 
