@@ -36,7 +36,7 @@ public final class GradientReducer {
     let tensors = parameters.map(\.tensor)
     let handles = tensors.map(\.handle) as [OpaquePointer?]
     let names = parameters.map { $0.name.withCString { strdup($0) } }
-    defer { names.forEach { free($0) } }
+    defer { for name in names { free(name) } }
     let created = withoutGradients {
       ct_reducer_create(
         group.handle, handles, names.map { UnsafePointer($0) }, handles.count,

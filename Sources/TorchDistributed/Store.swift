@@ -36,7 +36,8 @@ public final class Store {
     var bound: Int32 = 0
     let handle = ct_store_tcp(host, Int32(port), server, descriptor, Int64(timeout * 1000), &bound)
     guard let handle else {
-      throw DistributedError.last(server ? "opening the store at \(host):\(port)" : "joining the store at \(host):\(port)")
+      throw DistributedError.last(
+        server ? "opening the store at \(host):\(port)" : "joining the store at \(host):\(port)")
     }
     return Store(owning: handle, port: Int(bound))
   }

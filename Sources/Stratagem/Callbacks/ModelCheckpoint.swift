@@ -134,7 +134,9 @@ public final class ModelCheckpoint: Callback {
   }
 
   public override func load(_ state: ArchiveDictionary) throws {
-    guard state["dirpath"]?.stringValue == directory, let scores = state["best_k_models"]?.dictionaryValue else { return }
+    guard state["dirpath"]?.stringValue == directory, let scores = state["best_k_models"]?.dictionaryValue else {
+      return
+    }
     best = try scores.compactMap { key, value in
       guard case .string(let path) = key, case .tensor(let score) = value, Folder.exists(path) else { return nil }
       return Kept(path: path, score: try score.scalar())

@@ -11,29 +11,33 @@ enum LoopState {
       "processed": .int(isEpochEnd ? begun : begun - 1),
     ]
     let current = isEpochEnd ? progress.totalBatches / max(1, progress.epoch) : progress.batch
-    let zero = counters(0)
+    let step = progress.globalStep
     let fit: ArchiveDictionary = [
       "state_dict": [:],
-      "epoch_loop.state_dict": ["_batches_that_stepped": .int(progress.globalStep)],
+      "epoch_loop.state_dict": ["_batches_that_stepped": .int(step)],
       "epoch_loop.batch_progress": [
         "total": .dictionary(counters(progress.totalBatches)), "current": .dictionary(counters(current)),
         "is_last_batch": .bool(isEpochEnd),
       ],
-      "epoch_loop.scheduler_progress": ["total": .dictionary(readyCompleted(0)), "current": .dictionary(readyCompleted(0))],
+      "epoch_loop.scheduler_progress": twice(readyCompleted(0)),
       "epoch_loop.automatic_optimization.state_dict": [:],
       "epoch_loop.automatic_optimization.optim_progress": [
-        "optimizer": [
-          "step": ["total": .dictionary(readyCompleted(progress.globalStep)), "current": .dictionary(readyCompleted(progress.globalStep))],
-          "zero_grad": ["total": .dictionary(starts(progress.globalStep)), "current": .dictionary(starts(progress.globalStep))],
-        ]
+        "optimizer": ["step": twice(readyCompleted(step)), "zero_grad": twice(starts(step))]
       ],
       "epoch_loop.manual_optimization.state_dict": [:],
-      "epoch_loop.manual_optimization.optim_step_progress": ["total": .dictionary(readyCompleted(0)), "current": .dictionary(readyCompleted(0))],
+      "epoch_loop.manual_optimization.optim_step_progress": twice(readyCompleted(0)),
       "epoch_loop.val_loop.state_dict": [:],
-      "epoch_loop.val_loop.batch_progress": ["total": .dictionary(zero), "current": .dictionary(zero), "is_last_batch": false],
-      "epoch_progress": ["total": .dictionary(epochs), "current": .dictionary(epochs)],
+      "epoch_loop.val_loop.batch_progress": [
+        "total": .dictionary(counters(0)), "current": .dictionary(counters(0)), "is_last_batch": false,
+      ],
+      "epoch_progress": twice(epochs),
     ]
     return ["fit_loop": .dictionary(fit)]
+  }
+
+  /// The same counters in all epochs and in the present one.
+  private static func twice(_ counters: ArchiveDictionary) -> ArchiveValue {
+    ["total": .dictionary(counters), "current": .dictionary(counters)]
   }
 
   private static func counters(_ count: Int) -> ArchiveDictionary {
@@ -69,7 +73,8 @@ enum LoopState {
     let batches = fit?["epoch_loop.batch_progress"]?.dictionaryValue
     let isLastBatch = batches?["is_last_batch"]?.boolValue ?? true
     progress.totalBatches = batches?["total"]?.dictionaryValue?["completed"]?.intValue ?? 0
-    progress.epoch = isLastBatch
+    progress.epoch =
+      isLastBatch
       ? (epochs?["processed"]?.intValue ?? (checkpoint.epoch ?? 0) + 1) : (epochs?["completed"]?.intValue ?? 0)
     progress.batch = isLastBatch ? 0 : batches?["current"]?.dictionaryValue?["completed"]?.intValue ?? 0
     return progress

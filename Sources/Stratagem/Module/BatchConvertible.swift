@@ -22,4 +22,3 @@ extension BatchConvertible {
   /// Converts the tensors of floating-point numbers; others keep their type.
   public func to(floatingPoint dtype: DType) -> Self { mapTensors { $0.dtype.isFloatingPoint ? $0.to(dtype) : $0 } }
 }
-

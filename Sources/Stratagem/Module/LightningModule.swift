@@ -47,7 +47,8 @@ open class LightningModule<Batch>: AnyLightningModule {
 
   /// Converts the floating-point numbers of a batch, for precisions such as `64-true`.
   open func convert(_ batch: Batch, to dtype: DType) throws -> Batch {
-    if let convertible = batch as? any BatchConvertible, let converted = convertible.to(floatingPoint: dtype) as? Batch {
+    if let convertible = batch as? any BatchConvertible, let converted = convertible.to(floatingPoint: dtype) as? Batch
+    {
       return converted
     }
     if let tensor = batch as? Tensor {

@@ -30,6 +30,7 @@ public struct OptimizerPlan {
     frequency: Int = 1, monitor: String? = nil
   ) {
     self.optimizer = optimizer
-    schedules = schedule.map { [Schedule(schedule: $0, interval: interval, frequency: frequency, monitor: monitor)] } ?? []
+    schedules =
+      schedule.map { [Schedule(schedule: $0, interval: interval, frequency: frequency, monitor: monitor)] } ?? []
   }
 }

@@ -50,7 +50,8 @@ final class ProcessWorld {
         host: isOneNode ? "127.0.0.1" : environment.mainAddress, port: environment.mainPort ?? 0, timeout: timeout)
     } else {
       guard let port = environment.mainPort else {
-        throw LaunchError.invalidLayout("rank \(environment.globalRank) was not told the port of rank 0; set MASTER_PORT")
+        throw LaunchError.invalidLayout(
+          "rank \(environment.globalRank) was not told the port of rank 0; set MASTER_PORT")
       }
       store = try Store.client(host: environment.mainAddress, port: port, timeout: timeout)
     }

@@ -1,5 +1,5 @@
-public import TorchDistributed
 public import Torch
+public import TorchDistributed
 public import TorchNN
 public import TorchOptim
 

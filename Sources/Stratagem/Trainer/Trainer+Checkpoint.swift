@@ -71,7 +71,8 @@ extension Trainer {
   func restoreTraining(_ checkpoint: Checkpoint, _ path: String) throws {
     guard let optimizer = strategy.optimizer, let states = checkpoint["optimizer_states"]?.listValue else {
       throw CheckpointError(
-        path: path, reason: "there are no 'optimizer_states' in it: it holds weights only; load them instead of resuming")
+        path: path,
+        reason: "there are no 'optimizer_states' in it: it holds weights only; load them instead of resuming")
     }
     guard states.count == 1 else {
       throw CheckpointError(path: path, reason: "it has \(states.count) optimizer states, this module one optimizer")

@@ -65,7 +65,8 @@ final class FitLoop<Batch> {
     if count == 0 {
       throw TrainingError.noData(
         "an epoch has no batches: \(loader.sampleCount) samples on each rank, batch size \(loader.batchSize)"
-          + (loader.dropLast ? ", and the short last batch is dropped" : "") + "; use a smaller batch size or more data")
+          + (loader.dropLast ? ", and the short last batch is dropped" : "") + "; use a smaller batch size or more data"
+      )
     }
     return count
   }
@@ -199,7 +200,8 @@ final class FitLoop<Batch> {
     guard !loss.isPoisoned else { return }
     guard loss.count == 1 else {
       throw TrainingError.unusableStep(
-        "trainingStep of \(type(of: model)) returned a loss of shape \(loss.shape); return one number, such as its mean()")
+        "trainingStep of \(type(of: model)) returned a loss of shape \(loss.shape); return one number, such as its mean()"
+      )
     }
     guard trainer.settings.nonFiniteLoss == .stop else { return }
     let value = try loss.scalar()

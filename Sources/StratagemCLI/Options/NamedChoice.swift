@@ -1,0 +1,16 @@
+internal import ArgumentParser
+internal import Stratagem
+
+/// Reads flags whose value is one of a few names.
+enum NamedChoice {
+  /// Returns the case of that name.
+  ///
+  /// - Throws: `ValidationError` that lists the known names, the nearest first.
+  static func parse<Choice: RawRepresentable & CaseIterable>(
+    _ text: String, _ noun: String
+  ) throws -> Choice where Choice.RawValue == String {
+    if let choice = Choice(rawValue: text.lowercased()) { return choice }
+    let known = NearestName.ranked(text, among: Choice.allCases.map(\.rawValue)).joined(separator: ", ")
+    throw ValidationError("no \(noun) is named '\(text)'; known: \(known)")
+  }
+}
