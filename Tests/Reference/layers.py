@@ -49,6 +49,7 @@ def case(name, kind, settings, function, inputs, module=None):
 
 def layer(name, module, settings, **inputs):
     """A module whose parameters are filled with fixed values; its buffers before and after go along."""
+    module.zero_grad()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(fixed(*parameter.shape))
