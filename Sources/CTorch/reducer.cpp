@@ -1,6 +1,5 @@
 #include <torch/csrc/distributed/c10d/logger.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
-#include <torch/headeronly/version.h>
 
 #include "distributed_internal.h"
 
@@ -20,12 +19,8 @@ std::shared_ptr<c10d::Reducer> makeReducer(
   return std::make_shared<c10d::Reducer>(
       std::move(parameters), std::move(buckets), group, sparse, options.bucket_bytes, options.find_unused_parameters,
       options.gradient_as_bucket_view, std::move(names), options.first_bucket_bytes,
-      /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false
-#if TORCH_VERSION_MINOR >= 13
-      ,
-      std::vector<int64_t>{}
-#endif
-  );
+      /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false, /*bucket_bytes_cap_list=*/
+      std::vector<int64_t>{});
 }
 
 }  // namespace
