@@ -39,8 +39,9 @@ final class ProcessWorld {
       variables, numDevices: plan.processesPerNode, numNodes: plan.numNodes)
     try environment.validate(numDevices: plan.processesPerNode, numNodes: plan.numNodes)
     let isOneNode = plan.numNodes == 1
+    let isOurs = WorkerProcess.isWorker || !environment.createsProcessesExternally
     let launcher: Launcher =
-      plan.startsProcesses || !environment.createsProcessesExternally || variables[RelaunchLauncher.marker] != nil
+      isOurs
       ? RelaunchLauncher(
         localWorldSize: plan.processesPerNode, numNodes: plan.numNodes, nodeRank: environment.nodeRank)
       : ExternalLauncher()
@@ -55,9 +56,7 @@ final class ProcessWorld {
       }
       store = try Store.client(host: environment.mainAddress, port: port, timeout: timeout)
     }
-    try launcher.launch(
-      mainAddress: environment.mainAddress, port: store.port,
-      additionalEnvironment: [RelaunchLauncher.marker: "1"])
+    try launcher.launch(mainAddress: environment.mainAddress, port: store.port)
     let world = ProcessWorld(
       launcher: launcher, store: store, environment: environment, address: isOneNode ? "127.0.0.1" : nil)
     current = world
@@ -71,9 +70,4 @@ final class ProcessWorld {
       store: try store.prefixed("run/\(groups)"), rank: rank, size: worldSize, timeout: timeout, address: address,
       name: "run\(groups)")
   }
-}
-
-extension RelaunchLauncher {
-  /// The variable by which a worker knows that this library started it.
-  static let marker = "STRATAGEM_LAUNCHED"
 }

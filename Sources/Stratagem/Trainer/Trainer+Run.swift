@@ -68,7 +68,7 @@ extension Trainer {
   }
 
   private func finalizeLoggers(_ status: LoggerStatus) {
-    guard isGlobalZero else { return }
+    guard isGlobalZero, hasStartedLoggers else { return }
     for logger in loggers {
       do {
         try logger.finalize(status: status)
@@ -87,7 +87,7 @@ extension Trainer {
   }
 
   func write(_ rows: [LoggedRow]) throws {
-    guard isGlobalZero else { return }
+    guard isGlobalZero, hasStartedLoggers else { return }
     for row in rows {
       for logger in loggers { try logger.log(row) }
     }

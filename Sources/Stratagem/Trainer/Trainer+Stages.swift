@@ -25,6 +25,8 @@ extension Trainer {
 
   /// The metrics of the validation data: every sample counts once, whatever the number of ranks.
   ///
+  /// They are written to the loggers when this trainer has fitted before; otherwise there is no run they belong to.
+  ///
   /// - Parameter path: a checkpoint to take the weights from; those of `model` when left out.
   @discardableResult
   public func validate<Batch>(
@@ -71,7 +73,6 @@ extension Trainer {
             + "\(type(of: data))")
       }
       defer { tearDown(stage, model, data) }
-      if isGlobalZero { for logger in loggers { try logger.start(resumingAt: progress.globalStep) } }
       return try EvaluationLoop(trainer: self, model: model, loader: loader, stage: stage).run()
     }
   }

@@ -35,6 +35,8 @@ public final class Trainer {
   public internal(set) var evaluatedSamples = 0
 
   var hasAnnouncedPlan = false
+  /// Whether a fit has given the loggers a run to write to.
+  var hasStartedLoggers = false
   let metrics = MetricStore()
   let stepRows = StepRows()
   /// Rows of single batches that cross the ranks together.

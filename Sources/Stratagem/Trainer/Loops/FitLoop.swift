@@ -72,6 +72,7 @@ final class FitLoop<Batch> {
   }
 
   private func startLoggers() throws {
+    trainer.hasStartedLoggers = true
     guard strategy.isGlobalZero else { return }
     for logger in trainer.loggers {
       try logger.start(resumingAt: checkpoint == nil ? nil : trainer.progress.globalStep)
