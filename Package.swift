@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "TorchData", targets: ["TorchData"]),
     .library(name: "TorchDistributed", targets: ["TorchDistributed"]),
     .library(name: "Stratagem", targets: ["Stratagem"]),
+    .library(name: "StratagemCLI", targets: ["StratagemCLI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -39,10 +40,13 @@ let package = Package(
       ]),
     .target(name: "CProcess"),
     // Floor 1
-    .target(name: "Torch", dependencies: ["CTorch", .product(name: "OrderedCollections", package: "swift-collections")]),
+    .target(
+      name: "Torch",
+      dependencies: ["CTorch", .product(name: "OrderedCollections", package: "swift-collections")]),
     // Floor 2
     .target(
-      name: "TorchNN", dependencies: ["Torch", .product(name: "OrderedCollections", package: "swift-collections")]),
+      name: "TorchNN",
+      dependencies: ["Torch", .product(name: "OrderedCollections", package: "swift-collections")]),
     .target(name: "TorchOptim", dependencies: ["Torch", "TorchNN"]),
     .target(name: "TorchData", dependencies: ["Torch"]),
     .target(name: "TorchDistributed", dependencies: ["CTorch", "Torch"]),
@@ -54,13 +58,43 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "OrderedCollections", package: "swift-collections"),
       ]),
+    // Floor 4
+    .target(
+      name: "StratagemCLI",
+      dependencies: [
+        "Stratagem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    // Floor 5: each example is one idea.
+    example("digits"),
+    example("digits-cnn"),
+    example("byte-gpt"),
+    // Programs that tests start as processes.
+    .executableTarget(name: "launch-probe", dependencies: ["Stratagem"], path: "Tests/Support/launch-probe"),
+    // Tests
+    .testTarget(name: "TorchTests", dependencies: ["Torch"]),
+    .testTarget(name: "TorchNNTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),
+    .testTarget(name: "TorchOptimTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),
+    .testTarget(name: "TorchDataTests", dependencies: ["Torch", "TorchData"]),
+    .testTarget(name: "LauncherTests", dependencies: ["Stratagem", "launch-probe"]),
+    .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20
 )
 
-for target in package.targets where target.type != .plugin && !["CTorch", "CProcess"].contains(target.name) {
+for target in package.targets
+where target.type != .plugin && !["CTorch", "CProcess"].contains(target.name) {
   target.swiftSettings = strict
+}
+
+/// A program under `Examples/` with its data.
+func example(_ name: String) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: [
+      "StratagemCLI", "Stratagem", "Torch", "TorchNN", "TorchOptim", "TorchData",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    ], path: "Examples/\(name)", exclude: ["README.md"], resources: [.copy("Data")])
 }
 
 /// Returns the folder of libtorch and points the ignored link `libtorch` at the package root to it.
@@ -70,16 +104,29 @@ func locateLibtorch() -> String {
   let files = FileManager.default
   let environment = Context.environment
   let link = Context.packageDirectory + "/libtorch"
-  let cache = (environment["STRATAGEM_CACHE"] ?? (environment["HOME"] ?? "") + "/.cache/stratagem") + "/libtorch"
+  let cache =
+    (environment["STRATAGEM_CACHE"] ?? (environment["HOME"] ?? "") + "/.cache/stratagem")
+    + "/libtorch"
   var target = try? files.destinationOfSymbolicLink(atPath: link)
-  if let chosen = environment["LIBTORCH"], !chosen.isEmpty { target = chosen }
-  if target == nil || !files.fileExists(atPath: target! + "/include/torch/script.h") {
-    target = environment["LIBTORCH"] ?? (files.fileExists(atPath: cache) ? cache : target)
+  if target.map({ files.fileExists(atPath: $0 + "/include/ATen") }) != true {
+    target = files.fileExists(atPath: cache) ? cache : nil
   }
-  guard let target else { return link }
+  if let chosen = environment["LIBTORCH"], !chosen.isEmpty { target = absolute(chosen) }
+  guard let target, files.fileExists(atPath: target + "/include/ATen") else {
+    // Whoever compiles next would only see that a header is missing.
+    let place = target ?? cache
+    try? FileHandle.standardError.write(
+      contentsOf: Data(
+        "error: there is no libtorch at \(place); run `Scripts/setup` of this package, or set LIBTORCH\n".utf8))
+    return link
+  }
   if (try? files.destinationOfSymbolicLink(atPath: link)) != target {
     try? files.removeItem(atPath: link)
     try? files.createSymbolicLink(atPath: link, withDestinationPath: target)
   }
   return link
+}
+
+func absolute(_ path: String) -> String {
+  path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
 }

@@ -5,14 +5,17 @@ internal import Stratagem
 enum WritableFolder {
   /// Checks that a folder exists and can be written to, or can be made. Nothing is made yet.
   ///
+  /// - Parameters:
+  ///   - flag: what to call the folder in an error.
+  ///   - mustExist: whether nobody will make the folder.
   /// - Throws: `ConfigurationError` that names `flag`, the folder and what stands in the way.
-  static func check(_ path: String, flag: String) throws {
+  static func check(_ path: String, flag: String, mustExist: Bool = false) throws {
     var candidate = path
     var status = stat()
     while stat(candidate, &status) != 0 {
       let code = errno
       let parent = parent(of: candidate)
-      guard code == ENOENT, parent != candidate else {
+      guard code == ENOENT, !mustExist, parent != candidate else {
         throw problem(path, flag, "\(candidate): \(String(cString: strerror(code)))")
       }
       candidate = parent

@@ -10,7 +10,9 @@ enum NamedChoice {
     _ text: String, _ noun: String
   ) throws -> Choice where Choice.RawValue == String {
     if let choice = Choice(rawValue: text.lowercased()) { return choice }
-    let known = NearestName.ranked(text, among: Choice.allCases.map(\.rawValue)).joined(separator: ", ")
-    throw ValidationError("no \(noun) is named '\(text)'; known: \(known)")
+    let names = Choice.allCases.map(\.rawValue)
+    let guess = NearestName.suggestion(for: text, among: names).map { " did you mean '\($0)'?" } ?? ""
+    let known = NearestName.ranked(text, among: names).joined(separator: ", ")
+    throw ValidationError("no \(noun) named '\(text)';\(guess) known: \(known)")
   }
 }

@@ -19,6 +19,11 @@ struct FitCommand<Program: TrainingCommand>: ParsableCommand {
       let data = try withErrorScope {
         try Program.makeData(options.dataSettings(.fit, shuffle: !training.noShuffle))
       }
+      if try batchesPerEpoch(data, trainer.plan.worldSize) == 0 {
+        throw ConfigurationError(
+          "--batch-size", "--batch-size is \(options.batchSize), more than the training samples of a rank",
+          suggestion: "give a smaller number")
+      }
       let model = try makeModel(trainer, data)
       try trainer.fit(model, data, resumeFrom: training.resume)
       let validated = try recorder.validation(of: trainer) ?? validate(trainer, model, data)
@@ -47,16 +52,19 @@ struct FitCommand<Program: TrainingCommand>: ParsableCommand {
     }
     let worldSize = trainer.plan.worldSize
     optimizer.totalSteps = {
-      guard let loader = try data.trainingLoader() else { return 1 }
-      let own = loader.distributed(worldSize: worldSize, rank: 0, policy: .padded)
-      return OptimizerSettings.totalSteps(
-        batches: own.batchCount, accumulate: training.accumulate, epochs: training.chosenEpochs,
-        maxSteps: training.chosenMaxSteps)
+      OptimizerSettings.totalSteps(
+        batches: try batchesPerEpoch(data, worldSize) ?? 1, accumulate: training.accumulate,
+        epochs: training.chosenEpochs, maxSteps: training.chosenMaxSteps)
     }
     let model = try options.makeModel(optimizer)
     // Found out here, a checkpoint of another model fails before processes are started.
     if let resume = training.resume { try WeightsFile.load(resume, into: model) }
     return model
+  }
+
+  /// The training batches of an epoch on each rank; nil as long as the data have not been set up.
+  private func batchesPerEpoch(_ data: DataModule<Program.Batch>, _ worldSize: Int) throws -> Int? {
+    try data.trainingLoader()?.distributed(worldSize: worldSize, rank: 0, policy: .padded).batchCount
   }
 
   /// Validates weights that training left between two validations.

@@ -14,7 +14,9 @@ struct PredictCommand<Program: TrainingCommand>: ParsableCommand {
 
   func run() throws {
     try Interruption.reporting {
-      if let predictions { try WritableFolder.check(WritableFolder.parent(of: predictions), flag: "--predictions") }
+      if let predictions {
+        try WritableFolder.check(WritableFolder.parent(of: predictions), flag: "--predictions", mustExist: true)
+      }
       let (trainer, model, data) = try options.prepare(.predict)
       let start = ContinuousClock.now
       let rows = try trainer.predict(model, data)
