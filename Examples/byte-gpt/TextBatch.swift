@@ -33,7 +33,10 @@ extension TextBatch {
 
   /// Cuts a text, plain or gzip-compressed, into windows of 128 bytes, of which at most `limit` are used.
   private static func windows(of text: (path: String, limit: Int)) throws -> MappedDataset<TensorDataset, TextBatch> {
-    var bytes = Array(try Data(contentsOf: URL(fileURLWithPath: text.path)))
+    guard let contents = FileManager.default.contents(atPath: text.path) else {
+      throw ConfigurationError("data", "\(text.path) cannot be read", suggestion: "give a text file")
+    }
+    var bytes = Array(contents)
     if bytes.starts(with: [0x1f, 0x8b]) { bytes = try Gzip.decompress(contentsOf: text.path) }
     let length = LanguageModel.contextLength
     let count = min((bytes.count - 1) / length, text.limit)
