@@ -25,7 +25,8 @@ extension DigitBatch {
     guard table.columnCount == 65, table.rowCount > trainingRows.count else {
       throw ConfigurationError(
         "data", "\(path) has \(table.columnCount) columns and \(table.rowCount) rows",
-        suggestion: "give 64 columns of pixels and one of labels, \(trainingRows.count) rows for training and more after them")
+        suggestion:
+          "give 64 columns of pixels and one of labels, \(trainingRows.count) rows for training and more after them")
     }
     let images = try table.tensor(columns: 0..<64) / 16
     let labels = try table.labels(column: "label", validLabels: 0..<10)

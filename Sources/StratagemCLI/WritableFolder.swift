@@ -34,6 +34,7 @@ enum WritableFolder {
   }
 
   private static func problem(_ path: String, _ flag: String, _ reason: String) -> ConfigurationError {
-    ConfigurationError(flag, "\(flag) \(path): nothing can be written there (\(reason))", suggestion: "name another folder")
+    ConfigurationError(
+      flag, "\(flag) \(path): nothing can be written there (\(reason))", suggestion: "name another folder")
   }
 }

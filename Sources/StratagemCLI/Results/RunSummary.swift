@@ -20,8 +20,8 @@ struct RunSummary {
   var seconds = 0.0
   var training: Training?
   var processes = 1
-  var best: ModelCheckpoint.Kept?
-  var monitor: String?
+  /// The best checkpoint, and why it is the best, such as `val/accuracy 0.92`.
+  var best: (path: String, remark: String)?
   var checkpoint: String?
   var metricsFile: String?
   var predictions: String?
@@ -52,7 +52,7 @@ struct RunSummary {
     let table = ResultTable(
       verb: stage == .test ? "Test" : "Validate", metrics: sortedMetrics.map { ($0.name, .double($0.value)) })
     var files: [(label: String, path: String, remark: String?)] = []
-    if let best, let monitor { files.append(("best checkpoint", best.path, "\(monitor) \(best.score)")) }
+    if let best { files.append(("best checkpoint", best.path, best.remark)) }
     if let checkpoint { files.append(("last checkpoint", checkpoint, nil)) }
     if let metricsFile { files.append(("metrics", metricsFile, nil)) }
     if let predictions { files.append(("predictions", predictions, nil)) }

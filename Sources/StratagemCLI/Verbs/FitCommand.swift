@@ -84,8 +84,9 @@ struct FitCommand<Program: TrainingCommand>: ParsableCommand {
       steps: progress.globalStep - recorder.firstStep, seconds: progress.seconds - recorder.firstSeconds,
       totalSteps: progress.globalStep, epochs: progress.epoch)
     summary.processes = trainer.worldSize
-    summary.best = trainer.modelCheckpoint?.best.first
-    summary.monitor = trainer.modelCheckpoint?.monitor
+    if let checkpoints = trainer.modelCheckpoint, let best = checkpoints.best.first {
+      summary.best = (best.path, "\(checkpoints.monitor ?? "score") \(best.score)")
+    }
     summary.checkpoint = trainer.modelCheckpoint?.lastPath
     summary.metricsFile = metricsFile
     return summary
