@@ -76,6 +76,12 @@ let package = Package(
     .testTarget(name: "TorchOptimTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),
     .testTarget(name: "TorchDataTests", dependencies: ["Torch", "TorchData"]),
     .testTarget(name: "LauncherTests", dependencies: ["Stratagem", "launch-probe"]),
+    .testTarget(
+      name: "StratagemCLITests",
+      dependencies: [
+        "StratagemCLI", "Stratagem", "Torch", "TorchNN", "TorchOptim", "TorchData",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
   ],
   swiftLanguageModes: [.v6],

@@ -6,8 +6,10 @@
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <cstring>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "ctorch.h"
 #include "ctorch_internal.h"
@@ -30,8 +32,13 @@ class Closure {
 /// libtorch keeps one hook object a tensor; this one keeps several closures in the order they were added.
 class PostAccumulateHooks : public torch::autograd::PostAccumulateGradHook {
  public:
+  /// A closure may remove itself or others, or add some.
   void operator()(const at::Tensor& tensor) override {
-    for (const auto& [key, entry] : entries_) entry.first(entry.second.context(), ct::borrow(tensor));
+    for (auto next = entries_.begin(); next != entries_.end();) {
+      const auto [key, entry] = *next;
+      entry.first(entry.second.context(), ct::borrow(tensor));
+      next = entries_.upper_bound(key);
+    }
   }
   intptr_t add(ct_gradient_callback callback, Closure closure) {
     entries_.emplace(next_, std::make_pair(callback, std::move(closure)));
@@ -54,7 +61,11 @@ extern "C" {
 
 bool ct_tensor_requires_grad(ct_tensor tensor) { return ref(tensor).defined() && ref(tensor).requires_grad(); }
 bool ct_tensor_set_requires_grad(ct_tensor tensor, bool requires_grad) {
-  CT_DO(ref(tensor).set_requires_grad(requires_grad))
+  CT_DO(const auto& self = ref(tensor);
+        TORCH_CHECK(
+            requires_grad || self.is_leaf(), "the result of a recorded operation cannot stop requiring its gradient; ",
+            "use detached()");
+        self.set_requires_grad(requires_grad))
 }
 bool ct_tensor_is_leaf(ct_tensor tensor) { return ref(tensor).defined() && ref(tensor).is_leaf(); }
 bool ct_tensor_has_grad(ct_tensor tensor) { return ref(tensor).defined() && ref(tensor).grad().defined(); }
@@ -64,7 +75,25 @@ ct_tensor ct_tensor_grad(ct_tensor tensor) {
   return gradient.defined() ? ct::own(gradient) : nullptr;
 }
 bool ct_tensor_set_grad(ct_tensor tensor, ct_tensor gradient) {
-  CT_DO(ref(tensor).mutable_grad() = ct::copy(gradient))
+  CT_DO(const auto& self = ref(tensor); const auto given = ct::copy(gradient);
+        TORCH_CHECK(
+            !given.defined() || given.sizes() == self.sizes(), "a gradient of shape ", given.sizes(),
+            " for a tensor of shape ", self.sizes());
+        self.mutable_grad() = given)
+}
+bool ct_tensor_grad_fn_name(ct_tensor tensor, char* name, size_t capacity) {
+  try {
+    const auto& self = ref(tensor);
+    if (!self.defined() || !self.grad_fn()) return false;
+    const std::string full = self.grad_fn()->name();
+    const size_t colons = full.rfind("::");
+    const std::string last = colons == std::string::npos ? full : full.substr(colons + 2);
+    std::strncpy(name, last.c_str(), capacity - 1);
+    name[capacity - 1] = 0;
+    return true;
+  } catch (...) {
+    return false;
+  }
 }
 bool ct_tensor_retain_grad(ct_tensor tensor) { CT_DO(ref(tensor).retain_grad()) }
 bool ct_tensor_is_inference(ct_tensor tensor) { return ref(tensor).defined() && ref(tensor).is_inference(); }

@@ -20,8 +20,9 @@ thread_local Failure failure;
 thread_local void* scope = nullptr;
 
 bool isForeign(const std::string& library) {
-  for (const char* name : {"/libtorch", "/libc10", "/libswift", "/libc.so", "/libFoundation", "/ld-linux"}) {
-    if (library.find(name) != std::string::npos) return true;
+  const std::string file = library.substr(library.rfind('/') + 1);
+  for (const char* name : {"libtorch", "libc10", "libswift", "libc.so", "libFoundation", "ld-linux"}) {
+    if (file.compare(0, std::strlen(name), name) == 0) return true;
   }
   return false;
 }
@@ -56,6 +57,7 @@ bool locate(
     if (frame.lineno == 0 || !endsWith(frame.filename, ".swift")) continue;
     const std::string path = withoutLeadingSlash(frame.filename);
     if (path.compare(0, root.size(), root) == 0) continue;
+    if (path.find("@__swiftmacro_") != std::string::npos) continue;  // the text of an expanded macro is in no file
     std::strncpy(file, ("/" + path).c_str(), capacity - 1);
     file[capacity - 1] = 0;
     *line = static_cast<intptr_t>(frame.lineno);

@@ -40,8 +40,8 @@ ct_tensor ct_tensor_from_bytes(
         c10::fromIntArrayRefSlow(ct::ints(shape, ndim)), static_cast<at::ScalarType>(dtype), std::nullopt,
         std::nullopt, std::nullopt, std::nullopt);
     TORCH_CHECK(
-        tensor.nbytes() == byte_count, "a tensor of shape ", tensor.sizes(), " and type ", tensor.scalar_type(),
-        " takes ", tensor.nbytes(), " bytes, not ", byte_count);
+        tensor.nbytes() == byte_count, "shape ", tensor.sizes(), " takes ", tensor.numel(), " values, but ",
+        byte_count / tensor.element_size(), " are given");
     if (byte_count > 0) std::memcpy(tensor.data_ptr(), bytes, byte_count);
     return ct::own(std::move(tensor));
   } catch (...) {

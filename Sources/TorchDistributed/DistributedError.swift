@@ -1,4 +1,5 @@
 internal import CTorch
+internal import Torch
 
 /// A collective, a store or a rendezvous that failed.
 public struct DistributedError: Error, Sendable, CustomStringConvertible {
@@ -12,10 +13,15 @@ public struct DistributedError: Error, Sendable, CustomStringConvertible {
   public var isConsequenceOfPeer: Bool {
     let signs = [
       "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "Connection refused",
-      "Application timeout", "recvValue failed", "Failed to recv", "recv failed", "Socket closed", "Wait timeout",
+      "Application timeout", "recvValue failed", "Failed to recv", "recv failed", "Socket closed", "ait timeout",
+      "socket has timed out",
+      DistributedError.absence,
     ]
     return signs.contains { message.contains($0) }
   }
+
+  /// Part of the message about ranks that did not come.
+  static let absence = "did not join within"
 
   public var description: String {
     let place = rank.map { " on rank \($0)" } ?? ""
@@ -23,11 +29,15 @@ public struct DistributedError: Error, Sendable, CustomStringConvertible {
   }
 
   /// The failure that the calling thread just met in c10d.
-  static func last(_ operation: String, rank: Int? = nil) -> DistributedError {
+  ///
+  /// - Parameter explain: what to say instead of c10d's whole message; nil for its first line.
+  static func last(
+    _ operation: String, rank: Int? = nil, explain: (String) -> String? = { _ in nil }
+  ) -> DistributedError {
     let message = String(cString: ct_error_message())
     ct_error_clear()
-    let first = message.split(separator: "\n").first.map(String.init) ?? message
-    return DistributedError(operation: operation, rank: rank, message: first)
+    let first = LibtorchMessage.tidied(message.split(separator: "\n").first.map(String.init) ?? message)
+    return DistributedError(operation: operation, rank: rank, message: explain(message) ?? first)
   }
 
   package init(operation: String, rank: Int?, message: String) {

@@ -25,6 +25,7 @@ public final class GradientReducer {
   private let handle: OpaquePointer
   private let group: ProcessGroup
   private let parameters: [Tensor]
+  private let names: [String]
   private let options: Options
   private var isFirstBackward = true
 
@@ -35,19 +36,23 @@ public final class GradientReducer {
   ) throws(DistributedError) {
     let tensors = parameters.map(\.tensor)
     let handles = tensors.map(\.handle) as [OpaquePointer?]
-    let names = parameters.map { $0.name.withCString { strdup($0) } }
-    defer { for name in names { free(name) } }
+    let names = parameters.map(\.name)
+    let copies = names.map { strdup($0) }
+    defer { for copy in copies { free(copy) } }
     let created = withoutGradients {
       ct_reducer_create(
-        group.handle, handles, names.map { UnsafePointer($0) }, handles.count,
+        group.handle, handles, copies.map { UnsafePointer($0) }, handles.count,
         ct_reducer_options(
           first_bucket_bytes: options.firstBucketByteCount, bucket_bytes: options.bucketByteCount,
           find_unused_parameters: options.findUnusedParameters,
           gradient_as_bucket_view: options.gradientAsBucketView, static_graph: options.staticGraph))
     }
     withExtendedLifetime((tensors, group)) {}
-    guard let created else { throw .last("gradient reducer", rank: group.rank) }
+    guard let created else {
+      throw .last("gradient reducer", rank: group.rank) { ReducerMessage($0, names: names).text }
+    }
     handle = created
+    self.names = names
     self.group = group
     self.parameters = tensors
     self.options = options
@@ -60,7 +65,7 @@ public final class GradientReducer {
   /// Call before a forward whose gradients are to be reduced; omit it (and ``prepareForBackward(outputs:)``) for
   /// micro-batches that only accumulate.
   public func prepareForForward() throws(DistributedError) {
-    guard ct_reducer_prepare_forward(handle) else { throw .last("gradient reducer", rank: group.rank) }
+    guard ct_reducer_prepare_forward(handle) else { throw failure() }
   }
 
   /// Call after forward with the tensors that backward starts from.
@@ -69,13 +74,17 @@ public final class GradientReducer {
     let handles = roots.map(\.handle) as [OpaquePointer?]
     let succeeded = ct_reducer_prepare_backward(handle, handles, handles.count)
     withExtendedLifetime(roots) {}
-    guard succeeded else { throw .last("gradient reducer", rank: group.rank) }
+    guard succeeded else { throw failure() }
   }
 
   /// Call after backward of a reduced step.
   public func finishBackward() throws(DistributedError) {
     guard options.staticGraph, isFirstBackward else { return }
     isFirstBackward = false
-    guard ct_reducer_finish_static_graph(handle) else { throw .last("gradient reducer", rank: group.rank) }
+    guard ct_reducer_finish_static_graph(handle) else { throw failure() }
+  }
+
+  private func failure() -> DistributedError {
+    .last("gradient reducer", rank: group.rank) { ReducerMessage($0, names: names).text }
   }
 }

@@ -36,6 +36,7 @@ extension ProcessGroup {
 
   /// The tensors of all ranks, in rank order. Their first dimensions may differ; the rest must agree.
   public func allGather(_ tensor: Tensor) throws(DistributedError) -> [Tensor] {
+    try check([tensor], "all-gather")
     let input = tensor.detached().contiguous()
     guard input.ndim > 0 else { return try allGather(input.reshaped(1)).map { $0.reshaped([]) } }
     let lengths = Tensor.zeros([size], dtype: .int64)

@@ -30,10 +30,30 @@ public final class ProcessGroup {
   public static func gloo(
     store: Store, rank: Int, size: Int, timeout: Double = 1800, address: String? = nil, name: String = "world"
   ) throws(DistributedError) -> ProcessGroup {
+    guard (0..<size).contains(rank) else {
+      throw DistributedError(
+        operation: "joining process group '\(name)'", rank: rank, message: "there are ranks 0 to \(size - 1) only")
+    }
+    try store.set("joined/\(name)/\(rank)", "")
     let handle = ct_group_gloo(store.handle, Int32(rank), Int32(size), Int64(timeout * 1000), address, name)
+    guard let handle else {
+      throw .last("joining process group '\(name)' of \(size) ranks", rank: rank) { _ in
+        absence(of: store, name: name, size: size, timeout: timeout)
+      }
+    }
     withExtendedLifetime(store) {}
-    guard let handle else { throw .last("joining process group '\(name)' of \(size) ranks", rank: rank) }
     return ProcessGroup(owning: handle, rank: rank, size: size, timeout: timeout)
+  }
+
+  /// Which ranks did not come; nil when all did.
+  private static func absence(of store: Store, name: String, size: Int, timeout: Double) -> String? {
+    let missing = (0..<size).filter { (try? store.contains("joined/\(name)/\($0)")) == false }
+    guard !missing.isEmpty else { return nil }
+    let ranks = missing.map(String.init).joined(separator: ", ")
+    return """
+      rank\(missing.count == 1 ? "" : "s") \(ranks) \(DistributedError.absence) \(timeout) s; \
+      look for their own errors, or raise the timeout
+      """
   }
 
   func work(

@@ -33,6 +33,10 @@ public final class Store {
   private static func open(
     host: String, port: Int, server: Bool, descriptor: Int32, timeout: Double
   ) throws(DistributedError) -> Store {
+    guard UInt16(exactly: port) != nil else {
+      throw DistributedError(
+        operation: "the store at \(host):\(port)", rank: nil, message: "a port is a number from 0 to 65535")
+    }
     var bound: Int32 = 0
     let handle = ct_store_tcp(host, Int32(port), server, descriptor, Int64(timeout * 1000), &bound)
     guard let handle else {

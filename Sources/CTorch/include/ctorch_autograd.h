@@ -8,6 +8,8 @@ bool ct_tensor_has_grad(ct_tensor tensor);
 /// The gradient, or NULL when there is none.
 ct_tensor ct_tensor_grad(ct_tensor tensor);
 bool ct_tensor_set_grad(ct_tensor tensor, ct_tensor gradient);
+/// Name of the node that made the tensor; false for a leaf.
+bool ct_tensor_grad_fn_name(ct_tensor tensor, char *name, size_t capacity);
 bool ct_tensor_retain_grad(ct_tensor tensor);
 bool ct_tensor_is_inference(ct_tensor tensor);
 

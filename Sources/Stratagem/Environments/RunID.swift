@@ -7,8 +7,11 @@ public enum RunID {
   /// Returns the identity in `STRATAGEM_RUN_ID`, or a new one.
   public static func resolve(_ environment: [String: String]) -> String {
     if let given = environment[WorkerVariable.runID], !given.isEmpty { return given }
-    return make()
+    return own
   }
+
+  /// Made once: the trainer names folders by it before the launcher hands it to the workers.
+  private static let own = make()
 
   /// Makes an identity from the time in UTC and the process, such as `20260131-094512-4711`.
   static func make(at seconds: Int = Glibc.time(nil), process: Int32 = getpid()) -> String {

@@ -107,9 +107,11 @@ final class SupervisorLoop {
     }
     switch phase {
     case .running:
-      guard workers.contains(where: { $0.evidence != nil }) else { return }
+      guard let strongest = workers.compactMap(\.evidence).min() else { return }
       supervisor.state.withLock { $0.isCollecting = true }
-      phase = .collecting(until: Deadline(after: supervisor.options.collectionWindow))
+      let options = supervisor.options
+      let window = strongest.weight == .cause ? options.endingTime : options.collectionWindow
+      phase = .collecting(until: Deadline(after: window))
       decideIfReady(deadlineHasPassed: false)
     case .collecting(let deadline):
       decideIfReady(deadlineHasPassed: deadline.hasPassed)

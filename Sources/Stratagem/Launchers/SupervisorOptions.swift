@@ -2,6 +2,8 @@
 public struct SupervisorOptions: Sendable {
   /// How long after the first sign of failure other signs are collected before the cause is chosen.
   public var collectionWindow = 0.15
+  /// How long a worker that reported its error may take to end, so that the run ends with its status.
+  public var endingTime = 0.5
   /// How long rank 0 may take to notice a failure before the process is ended for it.
   public var reactionTime = 0.6
   /// How long the end of rank 0 waits for workers that are still running.

@@ -64,9 +64,19 @@ final class MetricStore {
     entry.stepWeight = weight
     entry.isFresh = true
     if entry.targets.contains(.epoch) {
-      entry.sum += number.doubleValue * weight
+      entry.sum += MetricStore.total(of: number.doubleValue, weight)
       entry.weight += weight
     }
+  }
+
+  /// The sum over the samples whose mean is `mean`.
+  ///
+  /// A mean of counts, such as an accuracy k / n, gives back exactly k, so that its mean over the epoch does not depend on
+  /// how the samples were dealt into batches and ranks.
+  private static func total(of mean: Double, _ samples: Double) -> Double {
+    let total = mean * samples
+    let whole = total.rounded()
+    return abs(total - whole) <= 2 * whole.ulp ? whole : total
   }
 
   /// Steps log the same names in the same order, so the next entry is nearly always the one.

@@ -46,8 +46,7 @@ extension Trainer {
     if strategy.rank > 0 {
       WorkerReport(rank: strategy.rank, kind: isEcho ? .communication : .error, message: "\(error)").send()
       if WorkerProcess.isWorker {
-        // The supervisor has the report and ends this process; what it would print now has been said.
-        sleep(5)
+        // The supervisor has the report, and the program could only say the same again.
         exit(1)
       }
       return error

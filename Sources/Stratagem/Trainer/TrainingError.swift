@@ -16,7 +16,7 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .nonFiniteLoss(let value, let epoch, let batch, let step, let rank):
-      "the loss is \(value) in epoch \(epoch), batch \(batch) (step \(step)) on rank \(rank): lower the learning rate, "
+      "the loss is \(value.isNaN ? "nan" : "\(value)") in epoch \(epoch), batch \(batch) (step \(step)) on rank \(rank): lower the learning rate, "
         + "clip gradients (clipNorm), or look for bad input; `nonFiniteLoss: .ignore` trains on"
     case .unequalMetrics(let rank, let names):
       "the ranks logged different metrics: rank \(rank) differs in \(names.joined(separator: ", ")); "

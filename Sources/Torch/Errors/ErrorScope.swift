@@ -11,8 +11,8 @@ final class ErrorScope {
 
 /// Runs `body` and throws the first error of the operations in it.
 ///
-/// After a failure the remaining operations of the scope do nothing, so that the error thrown is the first cause and
-/// not a consequence. Scopes nest; each collects its own errors.
+/// A failed operation returns a poisoned tensor, and so does every operation on one; the error thrown is the first cause
+/// and not a consequence. Scopes nest; each collects its own errors.
 ///
 /// - Throws: ``TorchError``, or what `body` throws when no operation failed before.
 public func withErrorScope<Result>(_ body: () throws -> Result) throws -> Result {

@@ -39,7 +39,8 @@ struct Failure {
     let location = message == nil ? SourceLocation.ofLastFailure() : SourceLocation.ofCaller()
     ct_error_clear()
     if let pending = ErrorScope.current?.first { return pending }
-    return TorchError(operation: operation, message: tidied(text), arguments: arguments, location: location)
+    return TorchError(
+      operation: operation, message: LibtorchMessage.tidied(text), arguments: arguments, location: location)
   }
 
   /// Hands the error to the innermost error scope, or traps when there is none.
@@ -52,14 +53,6 @@ struct Failure {
       ct_error_clear()
     }
     return Tensor(owning: nil)
-  }
-
-  /// libtorch ends some messages with the C++ place that raised them.
-  private func tidied(_ text: String) -> String {
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    if let cut = lines.firstIndex(where: { $0.hasPrefix("Exception raised from") }) { lines.removeSubrange(cut...) }
-    while let last = lines.last, last.allSatisfy(\.isWhitespace) { lines.removeLast() }
-    return lines.joined(separator: "\n")
   }
 }
 

@@ -1,48 +1,56 @@
 internal import Glibc
 
-/// Chooses one form for all numbers of a printed tensor, as PyTorch does: whole, fixed point or scientific.
+/// The numbers of a printed tensor, all in one form and padded to one width, as PyTorch's `_Formatter` does.
 struct NumberFormatter {
-  private enum Form { case boolean, integer, whole, fixed, scientific }
+  private enum Form { case whole, fixed, scientific }
 
   private static let precision = 4
-  private let form: Form
-  /// Characters of the longest number.
+
+  /// The numbers in order, padded on the left.
+  let texts: [String]
+  /// The width that lines are broken by.
   let width: Int
 
-  init(_ values: [Double], dtype: DType) {
-    let form = NumberFormatter.form(of: values, dtype: dtype)
-    self.form = form
-    width = values.map { NumberFormatter.text($0, form).count }.max() ?? 1
+  private init(_ texts: [String], width: Int) {
+    self.texts = texts.map { String(repeating: " ", count: max(0, width - $0.utf8.count)) + $0 }
+    self.width = width
   }
 
-  func text(_ value: Double) -> String {
-    let text = NumberFormatter.text(value, form)
-    return String(repeating: " ", count: max(0, width - text.count)) + text
+  init(_ flags: [Bool]) {
+    let texts = flags.map { $0 ? "True" : "False" }
+    self.init(texts, width: NumberFormatter.width(of: texts))
   }
 
-  private static func form(of values: [Double], dtype: DType) -> Form {
-    if dtype == .bool { return .boolean }
-    if !dtype.isFloatingPoint { return .integer }
-    let magnitudes = values.filter { $0.isFinite && $0 != 0 }.map(abs)
+  init(_ integers: [Int]) {
+    let texts = integers.map(String.init)
+    self.init(texts, width: NumberFormatter.width(of: texts))
+  }
+
+  /// Only the finite numbers other than zero decide on form and width.
+  init(_ values: [Double]) {
+    let deciding = values.filter { $0.isFinite && $0 != 0 }
+    let form = NumberFormatter.form(of: deciding)
+    let width = NumberFormatter.width(of: deciding.map { NumberFormatter.text($0, form) })
+    self.init(values.map { NumberFormatter.text($0, form) }, width: width)
+  }
+
+  private static func width(of texts: [String]) -> Int { texts.map(\.utf8.count).max() ?? 1 }
+
+  private static func form(of values: [Double]) -> Form {
+    let magnitudes = values.map(abs)
     guard let largest = magnitudes.max(), let smallest = magnitudes.min() else { return .whole }
-    if values.allSatisfy({ !$0.isFinite || $0 == $0.rounded(.up) }) {
-      return largest / smallest > 1000 || largest > 1e8 ? .scientific : .whole
-    }
-    return largest / smallest > 1000 || largest > 1e8 || smallest < 1e-4 ? .scientific : .fixed
+    if largest / smallest > 1000 || largest > 1e8 { return .scientific }
+    if values.allSatisfy({ $0 == $0.rounded(.up) }) { return .whole }
+    return smallest < 1e-4 ? .scientific : .fixed
   }
 
   private static func text(_ value: Double, _ form: Form) -> String {
+    guard value.isFinite else { return value.isNaN ? "nan" : value > 0 ? "inf" : "-inf" }
     switch form {
-    case .boolean: return value != 0 ? "True" : "False"
-    case .integer: return String(Int(value))
-    case .whole: return value.isFinite ? printed("%.0f", value) + "." : special(value)
-    case .fixed: return value.isFinite ? printed("%.\(precision)f", value) : special(value)
-    case .scientific: return value.isFinite ? printed("%.\(precision)e", value) : special(value)
+    case .whole: return printed("%.0f", value) + "."
+    case .fixed: return printed("%.\(precision)f", value)
+    case .scientific: return printed("%.\(precision)e", value)
     }
-  }
-
-  private static func special(_ value: Double) -> String {
-    value.isNaN ? "nan" : value > 0 ? "inf" : "-inf"
   }
 
   private static func printed(_ format: String, _ value: Double) -> String {

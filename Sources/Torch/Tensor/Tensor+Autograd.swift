@@ -24,6 +24,15 @@ extension Tensor {
   /// True for a tensor that is not the result of a recorded operation.
   public var isLeaf: Bool { ct_tensor_is_leaf(handle) }
 
+  /// PyTorch's name of the operation that made this tensor, such as `AddBackward0`; nil for a leaf.
+  var gradientFunctionName: String? {
+    let capacity = 256
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
+      guard ct_tensor_grad_fn_name(handle, buffer.baseAddress, capacity) else { return nil }
+      return String(cString: buffer.baseAddress!)
+    }
+  }
+
   /// Adds d(self)/d(leaf) to the gradient of every leaf that requires one.
   ///
   /// - Parameters:

@@ -27,13 +27,22 @@ extension Tensor {
       throw Failure("array", message: "the elements are \(dtype), not \(Element.dtype); convert with `to(_:)` first")
         .argument("self", self).error()
     }
-    let source = withoutGradients { detached().to(.cpu).contiguous() }
+    let source = try elementsOnCPU()
     let count = source.count
     guard count > 0 else { return [] }
     guard let address = ct_tensor_data(source.handle) else { throw Failure("array").argument("self", self).error() }
     let array = Array(UnsafeBufferPointer(start: address.assumingMemoryBound(to: Element.self), count: count))
     withExtendedLifetime(source) {}
     return array
+  }
+
+  private func elementsOnCPU() throws(TorchError) -> Tensor {
+    if device == .cpu { return withoutGradients { detached().contiguous() } }
+    do {
+      return try withErrorScope { withoutGradients { detached().to(.cpu).contiguous() } }
+    } catch {
+      throw error as? TorchError ?? Failure("array", message: "\(error)").argument("self", self).error()
+    }
   }
 
   /// Calls `body` with the bytes of a contiguous CPU tensor.

@@ -8,6 +8,9 @@ public struct TensorIndex {
     case gather(Tensor)
   }
   let term: Term
+
+  /// The end of a slice through `last`; -1 is the last entry.
+  static func end(after last: Int) -> Int? { last == -1 ? nil : last + 1 }
 }
 
 /// What may stand in the brackets of a tensor subscript: whole numbers, ranges, tensors, `.all`, `.ellipsis`, `.newAxis`.
@@ -41,7 +44,9 @@ extension Range<Int>: TensorIndexing {
 }
 
 extension ClosedRange<Int>: TensorIndexing {
-  public var tensorIndex: TensorIndex { TensorIndex(term: .slice(start: lowerBound, end: upperBound + 1, step: 1)) }
+  public var tensorIndex: TensorIndex {
+    TensorIndex(term: .slice(start: lowerBound, end: TensorIndex.end(after: upperBound), step: 1))
+  }
 }
 
 extension PartialRangeFrom<Int>: TensorIndexing {
@@ -53,7 +58,9 @@ extension PartialRangeUpTo<Int>: TensorIndexing {
 }
 
 extension PartialRangeThrough<Int>: TensorIndexing {
-  public var tensorIndex: TensorIndex { TensorIndex(term: .slice(start: nil, end: upperBound + 1, step: 1)) }
+  public var tensorIndex: TensorIndex {
+    TensorIndex(term: .slice(start: nil, end: TensorIndex.end(after: upperBound), step: 1))
+  }
 }
 
 extension Tensor: TensorIndexing {

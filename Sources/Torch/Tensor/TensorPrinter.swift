@@ -19,28 +19,31 @@ struct TensorPrinter {
 
   func text() -> String {
     let prefix = "tensor("
+    let size = "size=(\(shape.map(String.init).joined(separator: ", "))\(shape.count == 1 ? "," : ""))"
+    let dtype = "dtype=torch.\(tensor.dtype)"
     var suffixes: [String] = []
     if tensor.device != .cpu { suffixes.append("device='\(tensor.device)'") }
     let body: String
-    if tensor.device.kind == .meta {
-      body = "..."
-      suffixes.append("size=(\(shape.map(String.init).joined(separator: ", ")))")
-    } else if tensor.count == 0 {
-      body = "[]"
-      if tensor.ndim != 1 { suffixes.append("size=(\(shape.map(String.init).joined(separator: ", ")))") }
-      if tensor.dtype != .float32 { suffixes.append("dtype=torch.\(tensor.dtype)") }
+    if tensor.device.kind == .meta || tensor.count == 0 {
+      body = tensor.device.kind == .meta ? "..." : "[]"
+      if body == "..." || tensor.ndim != 1 { suffixes.append(size) }
+      if tensor.dtype != .float32 { suffixes.append(dtype) }
     } else {
-      let shown = shownValues()
-      body = nested(shown, formatter: NumberFormatter(shown, dtype: tensor.dtype), indent: prefix.count)
-      if ![.float32, .int64, .bool].contains(tensor.dtype) { suffixes.append("dtype=torch.\(tensor.dtype)") }
+      body = nested(shownNumbers(), indent: prefix.utf8.count)
+      if ![.float32, .int64, .bool].contains(tensor.dtype) { suffixes.append(dtype) }
     }
-    if tensor.requiresGradient { suffixes.append(tensor.isLeaf ? "requires_grad=True" : "grad_fn=<...>") }
-    return joined(prefix + body, suffixes, indent: prefix.count) + ")"
+    if let function = tensor.gradientFunctionName {
+      suffixes.append("grad_fn=<\(function)>")
+    } else if tensor.requiresGradient {
+      suffixes.append("requires_grad=True")
+    }
+    return joined(prefix + body, suffixes, indent: prefix.utf8.count) + ")"
   }
 
   private func joined(_ body: String, _ suffixes: [String], indent: Int) -> String {
     var text = body
-    var lineLength = body.split(separator: "\n", omittingEmptySubsequences: false).last?.count ?? 0
+    // PyTorch counts two characters more.
+    var lineLength = 2 + (body.utf8.split(separator: UInt8(ascii: "\n")).last?.count ?? 0)
     for suffix in suffixes {
       if lineLength + suffix.count + 2 > TensorPrinter.lineWidth {
         text += ",\n" + String(repeating: " ", count: indent) + suffix
@@ -53,8 +56,8 @@ struct TensorPrinter {
     return text
   }
 
-  /// The values that are shown, in order, with the middle of long dimensions left out.
-  private func shownValues() -> [Double] {
+  /// The numbers that are shown, in order, with the middle of long dimensions left out.
+  private func shownNumbers() -> NumberFormatter {
     withoutGradients {
       var shown = tensor.detached().to(.cpu)
       if summarized {
@@ -65,21 +68,21 @@ struct TensorPrinter {
           shown = Tensor.cat([head, tail], dim: dim)
         }
       }
-      return (try? shown.to(.float64).array(as: Double.self)) ?? []
+      if shown.dtype == .bool { return NumberFormatter((try? shown.array(as: Bool.self)) ?? []) }
+      if shown.dtype.isFloatingPoint { return NumberFormatter((try? shown.to(.float64).array(as: Double.self)) ?? []) }
+      return NumberFormatter((try? shown.to(.int64).array(as: Int.self)) ?? [])
     }
   }
 
-  private func nested(_ values: [Double], formatter: NumberFormatter, indent: Int) -> String {
+  private func nested(_ numbers: NumberFormatter, indent: Int) -> String {
     var position = 0
-    return level(0, values: values, position: &position, formatter: formatter, indent: indent)
+    return level(0, numbers: numbers, position: &position, indent: indent)
   }
 
-  private func level(
-    _ dim: Int, values: [Double], position: inout Int, formatter: NumberFormatter, indent: Int
-  ) -> String {
+  private func level(_ dim: Int, numbers: NumberFormatter, position: inout Int, indent: Int) -> String {
     if dim == shape.count {
       defer { position += 1 }
-      return formatter.text(values[position])
+      return numbers.texts[position]
     }
     let cut = summarized && shape[dim] > 2 * TensorPrinter.edgeItems
     let count = cut ? 2 * TensorPrinter.edgeItems : shape[dim]
@@ -88,9 +91,9 @@ struct TensorPrinter {
       if cut && index == TensorPrinter.edgeItems {
         parts.append(dim == shape.count - 1 ? " ..." : "...")
       }
-      parts.append(level(dim + 1, values: values, position: &position, formatter: formatter, indent: indent + 1))
+      parts.append(level(dim + 1, numbers: numbers, position: &position, indent: indent + 1))
     }
-    if dim == shape.count - 1 { return row(parts, width: formatter.width, indent: indent) }
+    if dim == shape.count - 1 { return row(parts, width: numbers.width, indent: indent) }
     let separator =
       "," + String(repeating: "\n", count: shape.count - dim - 1) + String(repeating: " ", count: indent + 1)
     return "[" + parts.joined(separator: separator) + "]"

@@ -29,10 +29,12 @@ extension Module {
     var mismatched: [StateDictionaryError.Mismatch] = []
     var copies: [(source: Tensor, target: Tensor)] = []
     var known = Set<String>()
+    var shapes: [String: [Int]] = [:]
     for (key, holder) in stateHolders() {
       known.insert(key)
       guard let source = state[key] else {
         missing.append(key)
+        shapes[key] = holder.tensor.shape
         continue
       }
       let target = holder.tensor
@@ -49,9 +51,10 @@ extension Module {
     let unexpected = Array(state.keys).filter { !known.contains($0) }
     let keysFail = strict && !(missing.isEmpty && unexpected.isEmpty)
     if keysFail || !mismatched.isEmpty {
+      for key in unexpected { shapes[key] = state[key]?.shape }
       throw StateDictionaryError(
         moduleType: typeName, missing: strict ? missing : [], unexpected: strict ? unexpected : [],
-        mismatched: mismatched)
+        mismatched: mismatched, shapes: shapes)
     }
     withoutGradients {
       for copy in copies { copy.target.copy(from: copy.source) }

@@ -25,21 +25,27 @@ public struct StateDictionaryError: Error, Sendable, Hashable, CustomStringConve
   public let unexpected: [String]
   /// Tensors of another shape, in the module's order.
   public let mismatched: [Mismatch]
+  /// The shapes of the missing keys in the module and of the unexpected ones in the state dictionary.
+  public let shapes: [String: [Int]]
 
   /// Creates an error that lists what is wrong.
-  public init(moduleType: String, missing: [String], unexpected: [String], mismatched: [Mismatch]) {
+  public init(
+    moduleType: String, missing: [String], unexpected: [String], mismatched: [Mismatch], shapes: [String: [Int]] = [:]
+  ) {
     self.moduleType = moduleType
     self.missing = missing
     self.unexpected = unexpected
     self.mismatched = mismatched
+    self.shapes = shapes
   }
 
   public var description: String {
     var lines = ["the state does not fit \(moduleType):"]
     lines += mismatched.map { "  shape of \($0.key): expected \($0.expected), found \($0.found)" }
-    lines += missing.map { "  missing: \($0)" }
-    lines += unexpected.map { "  unexpected: \($0)" }
-    if mismatched.isEmpty { lines.append("to load only the keys both have, use load(_:strict: false)") }
+    lines += missing.map { "  missing: \($0), expected \(shape(of: $0)), found none" }
+    lines += unexpected.map { "  unexpected: \($0), expected none, found \(shape(of: $0))" }
     return lines.joined(separator: "\n")
   }
+
+  private func shape(of key: String) -> String { shapes[key].map { "\($0)" } ?? "a tensor" }
 }
