@@ -17,6 +17,8 @@ public final class Supervisor: Sendable {
     var startError: LaunchError?
     var runningRanks: [Int] = []
     var endedEarly: [Int] = []
+    /// Rank 0 waits for all workers to join it.
+    var needsWorkers = false
   }
 
   /// The number of processes on this node, this one included.
@@ -115,6 +117,14 @@ public final class Supervisor: Sendable {
     wake.signal()
     if let failure { throw failure }
     return stragglers
+  }
+
+  /// Runs `body`, which waits until all workers have come: a worker that has ended, even without an error, will not.
+  func awaitingWorkers<Result>(_ body: () throws -> Result) throws -> Result {
+    state.withLock { $0.needsWorkers = true }
+    wake.signal()
+    defer { state.withLock { $0.needsWorkers = false } }
+    return try body()
   }
 
   /// Records the verdict; called by the supervisor's thread after the workers were killed.

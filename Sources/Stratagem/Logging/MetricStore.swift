@@ -96,65 +96,79 @@ final class MetricStore {
   }
 
   /// The means over the epoch, across the ranks, in one collective; the sums start again.
+  ///
+  /// A rank that had no samples, and so logged nothing, learns the means all the same: callbacks decide by them.
   func epochMeans(_ strategy: Strategy) throws -> [(name: String, value: MetricNumber, progressBar: Bool)] {
     let logged = entries.filter { $0.targets.contains(.epoch) }
-    guard !logged.isEmpty || strategy.worldSize > 1 else { return [] }
-    var sums = logged.flatMap { [$0.sum, $0.weight] }
-    if strategy.worldSize > 1 {
-      let names = try agreedNames(logged.map(\.name), strategy)
-      guard !names.isEmpty else { return [] }
-      // A rank without samples logged nothing; it contributes zeros.
-      let contribution = names.flatMap { name -> [Double] in
-        guard let entry = logged.first(where: { $0.name == name }) else { return [0, 0] }
-        return entry.acrossRanks || strategy.isGlobalZero ? [entry.sum, entry.weight] : [0, 0]
-      }
-      sums = try strategy.reduce(Tensor(contribution), by: .sum).array(as: Double.self)
+    var names = logged.map(\.epochName)
+    if strategy.worldSize > 1 { names = try agreedNames(names, strategy) }
+    guard !names.isEmpty else { return [] }
+    let own = names.map { name in logged.first { $0.epochName == name } }
+    var sums = own.flatMap { entry -> [Double] in
+      guard let entry, entry.acrossRanks || strategy.isGlobalZero else { return [0, 0] }
+      return [entry.sum, entry.weight]
     }
-    let means = logged.enumerated().map { index, entry in
-      let weight = sums[2 * index + 1]
-      let mean = MetricNumber.double(weight > 0 ? sums[2 * index] / weight : .nan)
-      return (name: entry.epochName, value: mean, progressBar: entry.progressBar)
-    }
+    if strategy.worldSize > 1 { sums = try strategy.reduce(Tensor(sums), by: .sum).array(as: Double.self) }
     for entry in logged {
       entry.sum = 0
       entry.weight = 0
     }
-    return means
+    return names.indices.map { index in
+      let weight = sums[2 * index + 1]
+      let mean = MetricNumber.double(weight > 0 ? sums[2 * index] / weight : .nan)
+      return (name: names[index], value: mean, progressBar: own[index]?.progressBar ?? false)
+    }
   }
 
   /// The names that the ranks logged: all the same, or none on a rank that had no samples.
   private func agreedNames(_ names: [String], _ strategy: Strategy) throws -> [String] {
     let all = try strategy.allGather(object: names)
-    guard let longest = all.max(by: { $0.count < $1.count }) else { return names }
-    for (rank, other) in all.enumerated() where !other.isEmpty && other != longest {
-      let missing = longest.filter { !other.contains($0) } + other.filter { !longest.contains($0) }
-      throw TrainingError.unequalMetrics(rank: rank, names: missing.isEmpty ? other : missing)
+    guard let expected = all.first(where: { !$0.isEmpty }) else { return [] }
+    for (rank, other) in all.enumerated() where !other.isEmpty && other != expected {
+      let differing = Set(expected).symmetricDifference(other).sorted()
+      throw TrainingError.unequalMetrics(rank: rank, names: differing.isEmpty ? other : differing)
     }
-    return longest
+    return expected
   }
 
   // The state of an epoch under way, for checkpoints.
-  var archive: ArchiveValue {
-    .list(
-      entries.filter { $0.targets.contains(.epoch) && $0.weight > 0 }.map {
+  private var epochEntries: [Entry] { entries.filter { $0.targets.contains(.epoch) } }
+
+  /// Sum and weight of each mean of this rank.
+  var sums: [Double] { epochEntries.flatMap { [$0.sum, $0.weight] } }
+
+  /// The means under way, with the sums of all ranks; a rank that logged others than this one is left out.
+  func archive(_ sums: [[Double]]) -> ArchiveValue {
+    let entries = epochEntries
+    let complete = sums.filter { $0.count == 2 * entries.count }
+    return .list(
+      entries.indices.filter { index in complete.contains { $0[2 * index + 1] > 0 } }.map { index in
         .dictionary([
-          "name": .string($0.name), "sum": .double($0.sum), "weight": .double($0.weight),
-          "targets": .int($0.targets.rawValue), "progress_bar": .bool($0.progressBar),
-          "across_ranks": .bool($0.acrossRanks),
+          "name": .string(entries[index].name), "sums": .list(complete.map { .double($0[2 * index]) }),
+          "weights": .list(complete.map { .double($0[2 * index + 1]) }),
+          "targets": .int(entries[index].targets.rawValue), "progress_bar": .bool(entries[index].progressBar),
+          "across_ranks": .bool(entries[index].acrossRanks),
         ])
       })
   }
 
-  func restore(_ archive: ArchiveValue?) {
+  /// Takes over the means under way in a checkpoint. On another number of ranks than wrote it, rank 0 takes all sums.
+  func restore(_ archive: ArchiveValue?, rank: Int, worldSize: Int) {
     for case .dictionary(let saved) in archive?.listValue ?? [] {
-      guard let name = saved["name"]?.stringValue, let sum = saved["sum"]?.doubleValue,
-        let weight = saved["weight"]?.doubleValue
+      guard let name = saved["name"]?.stringValue,
+        let sums = saved["sums"]?.listValue?.compactMap(\.doubleValue),
+        let weights = saved["weights"]?.listValue?.compactMap(\.doubleValue), sums.count == weights.count
       else { continue }
       let targets = LogTargets(rawValue: saved["targets"]?.intValue ?? LogTargets.epoch.rawValue)
       let entry = entry(
         name, targets, saved["progress_bar"]?.boolValue ?? false, saved["across_ranks"]?.boolValue ?? true)
-      entry.sum = sum
-      entry.weight = weight
+      if sums.count == worldSize {
+        entry.sum = sums[rank]
+        entry.weight = weights[rank]
+      } else if rank == 0 {
+        entry.sum = sums.reduce(0, +)
+        entry.weight = weights.reduce(0, +)
+      }
     }
     cursor = 0
   }

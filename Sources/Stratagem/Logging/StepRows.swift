@@ -26,10 +26,8 @@ final class StepRows {
       weights.removeAll(keepingCapacity: true)
     }
     guard strategy.worldSize > 1 else { return rows }
-    let counts = try strategy.allGather(Tensor([weights.count])).map { try $0.integer() }
-    if let rank = counts.firstIndex(where: { $0 != counts[0] }) {
-      throw TrainingError.unequalMetrics(rank: rank, names: rows.last?.values.map(\.name) ?? [])
-    }
+    let signatures = try strategy.allGather(Tensor([signature])).map { try $0.integer() }
+    guard signatures.allSatisfy({ $0 == signatures[0] }) else { throw try disagreement(strategy) }
     guard !weights.isEmpty else { return rows }
     var contribution: [Double] = []
     contribution.reserveCapacity(2 * weights.count)
@@ -51,6 +49,35 @@ final class StepRows {
       }
     }
     return rows
+  }
+
+  /// A number that differs when the ranks logged different names: FNV-1a of them in their order.
+  private var signature: Int {
+    var hash: UInt64 = 14_695_981_039_346_656_037
+    func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 1_099_511_628_211 }
+    for row in rows {
+      for (name, _) in row.values {
+        for byte in name.utf8 { add(byte) }
+        add(0)
+      }
+      add(1)
+    }
+    return Int(bitPattern: UInt(hash))
+  }
+
+  /// Finds the first rank that logged other names than rank 0. Called on all ranks.
+  private func disagreement(_ strategy: Strategy) throws -> TrainingError {
+    let all = try strategy.allGather(object: rows.map { $0.values.map(\.name) })
+    for (rank, other) in all.enumerated() {
+      for index in 0..<max(all[0].count, other.count) {
+        let expected = index < all[0].count ? all[0][index] : []
+        let found = index < other.count ? other[index] : []
+        guard found != expected else { continue }
+        let names = Set(found).symmetricDifference(expected).sorted()
+        return .unequalMetrics(rank: rank, names: names.isEmpty ? found : names)
+      }
+    }
+    return .unequalMetrics(rank: 0, names: [])
   }
 
   /// The rows with this rank's own values, for a run that ends before the others can be asked.

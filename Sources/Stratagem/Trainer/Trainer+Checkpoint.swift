@@ -10,7 +10,8 @@ extension Trainer {
     try flushStepRows()
     if isGlobalZero { for logger in loggers { try logger.flush() } }
     let generators = try strategy.allGather(Generator.default.state)
-    let checkpoint = try makeCheckpoint(generators)
+    let sums = try strategy.allGather(Tensor(metrics.sums)).map { try $0.array(as: Double.self) }
+    let checkpoint = try makeCheckpoint(generators, sums)
     for path in paths { try strategy.save(checkpoint, to: path) }
   }
 
@@ -19,10 +20,13 @@ extension Trainer {
     guard alone else { return try saveCheckpoint(to: path) }
     try write(stepRows.drain())
     if isGlobalZero { for logger in loggers { try logger.flush() } }
-    try strategy.save(makeCheckpoint([Generator.default.state]), to: path)
+    try strategy.save(makeCheckpoint([Generator.default.state], [metrics.sums]), to: path)
   }
 
-  private func makeCheckpoint(_ generators: [Tensor]) throws -> Checkpoint {
+  /// - Parameters:
+  ///   - generators: the random state of each rank.
+  ///   - sums: what each rank has summed up for the means of the epoch.
+  private func makeCheckpoint(_ generators: [Tensor], _ sums: [[Double]]) throws -> Checkpoint {
     // At the end of an epoch Lightning still counts it as the present one.
     let isEpochEnd = progress.batch == 0 && progress.epoch > 0
     var checkpoint = Checkpoint([
@@ -47,7 +51,7 @@ extension Trainer {
     checkpoint["stratagem"] = .dictionary([
       "epoch": .int(progress.epoch), "batch": .int(progress.batch), "total_batches": .int(progress.totalBatches),
       "samples": .int(progress.samples), "seconds": .double(progress.seconds),
-      "generators": .list(generators.map { .tensor($0) }), "metrics": metrics.archive,
+      "generators": .list(generators.map { .tensor($0) }), "metrics": metrics.archive(sums),
     ])
     for callback in callbacks { try callback.onSaveCheckpoint(self, &checkpoint) }
     try strategy.module?.onSaveCheckpoint(&checkpoint)

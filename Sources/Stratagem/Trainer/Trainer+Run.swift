@@ -32,8 +32,10 @@ extension Trainer {
       return result
     } catch {
       if case TrainingError.interrupted = error { status = .interrupted }
+      // A worker ends with its report, so its callbacks come first.
+      if strategy.rank > 0 { for callback in callbacks { callback.onException(self, error) } }
       let cause = cause(of: error)
-      for callback in callbacks { callback.onException(self, cause) }
+      if strategy.rank == 0 { for callback in callbacks { callback.onException(self, cause) } }
       throw cause
     }
   }
@@ -47,7 +49,8 @@ extension Trainer {
       WorkerReport(rank: strategy.rank, kind: isEcho ? .communication : .error, message: "\(error)").send()
       if WorkerProcess.isWorker {
         // The supervisor has the report, and the program could only say the same again.
-        exit(1)
+        fflush(nil)
+        _exit(1)
       }
       return error
     }

@@ -40,7 +40,10 @@ final class EvaluationLoop<Batch> {
     let samples = try batches(batchCount)
     let means = try trainer.metrics.epochMeans(strategy)
     trainer.progressBar.finish()
-    if trainer.isSanityChecking { return [:] }
+    if trainer.isSanityChecking {
+      try end()
+      return [:]
+    }
     trainer.evaluatedSamples = Int(try strategy.reduce(Tensor([samples]), by: .sum).integer())
     trainer.publish(means)
     if !means.isEmpty {

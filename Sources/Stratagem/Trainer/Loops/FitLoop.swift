@@ -98,7 +98,11 @@ final class FitLoop<Batch> {
     let start = trainer.progress.batch
     try trainer.call({ try $0.onTrainEpochStart(self.trainer) }, { try $0.onTrainEpochStart() })
     trainer.metrics.begin(defaultTargets: .step)
-    if start > 0 { trainer.metrics.restore(checkpoint?.contents["stratagem"]?.dictionaryValue?["metrics"]) }
+    if start > 0 {
+      trainer.metrics.restore(
+        checkpoint?.contents["stratagem"]?.dictionaryValue?["metrics"], rank: strategy.rank,
+        worldSize: strategy.worldSize)
+    }
     trainer.progressBar.start(
       stage: .train, totalBatches: batchCount, epoch: epoch, totalEpochs: trainer.settings.totalEpochs,
       completed: start)
@@ -135,7 +139,11 @@ final class FitLoop<Batch> {
     trainer.progress.epoch += 1
     trainer.progress.batch = 0
     try advanceSchedules(.epoch, count: trainer.progress.epoch, plateau: true)
-    try trainer.call({ try $0.onTrainEpochEnd(self.trainer) }, { try $0.onTrainEpochEnd() })
+    // As in Lightning, checkpoints come after the module, so that they contain what it did.
+    let checkpointing = trainer.callbacks.filter { $0 is ModelCheckpoint }
+    for callback in trainer.callbacks where !(callback is ModelCheckpoint) { try callback.onTrainEpochEnd(trainer) }
+    try model.onTrainEpochEnd()
+    for callback in checkpointing { try callback.onTrainEpochEnd(trainer) }
     if strategy.isGlobalZero { for logger in trainer.loggers { try logger.flush() } }
     clockStart = .now
   }
