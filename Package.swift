@@ -70,11 +70,14 @@ let package = Package(
     example("byte-gpt"),
     // Programs that tests start as processes.
     .executableTarget(name: "launch-probe", dependencies: ["Stratagem"], path: "Tests/Support/launch-probe"),
+    .executableTarget(
+      name: "collective-probe", dependencies: ["Torch", "TorchDistributed"], path: "Tests/Support/collective-probe"),
     // Tests
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
     .testTarget(name: "TorchNNTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),
     .testTarget(name: "TorchOptimTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),
     .testTarget(name: "TorchDataTests", dependencies: ["Torch", "TorchData"]),
+    .testTarget(name: "TorchDistributedTests", dependencies: ["Torch", "TorchDistributed", "collective-probe"]),
     .testTarget(name: "LauncherTests", dependencies: ["Stratagem", "launch-probe"]),
     .testTarget(
       name: "StratagemCLITests",

@@ -1,7 +1,9 @@
 #define USE_C10D_GLOO 1
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupWrapper.hpp>
 #include <torch/csrc/distributed/c10d/comm.hpp>
+#include <torch/csrc/distributed/c10d/debug.h>
 #include <torch/headeronly/version.h>
 
 #include "distributed_internal.h"
@@ -70,6 +72,20 @@ c10::intrusive_ptr<c10d::Work> receive(c10d::ProcessGroup& group, ct_tensor tens
   return group.recv(tensors, source, tag);
 }
 
+/// Gloo; under TORCH_DISTRIBUTED_DEBUG=DETAIL each collective is first compared over the ranks, on connections of its own.
+c10::intrusive_ptr<c10d::Backend> makeBackend(
+    const c10::intrusive_ptr<c10d::Store>& store, const std::string& name, int rank, int size,
+    const c10::intrusive_ptr<c10d::ProcessGroupGloo::Options>& options) {
+  auto make = [&](const std::string& prefix) {
+    auto prefixed = c10::make_intrusive<c10d::PrefixStore>(prefix + name, store);
+    return c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed, rank, size, options);
+  };
+  auto backend = make("gloo/");
+  c10d::setDebugLevelFromEnvironment();
+  if (c10d::debug_level() != c10d::DebugLevel::Detail) return backend;
+  return c10::make_intrusive<c10d::ProcessGroupWrapper>(backend, make("gloo-check/"));
+}
+
 }  // namespace
 
 extern "C" {
@@ -81,8 +97,7 @@ ct_group ct_group_gloo(
     auto options = address ? c10d::ProcessGroupGloo::Options::create(timeout)
                            : c10d::ProcessGroupGloo::Options::create_default(timeout);
     if (address) options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(address));
-    auto prefixed = c10::make_intrusive<c10d::PrefixStore>(std::string("gloo/") + name, store->store);
-    auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed, rank, size, options);
+    auto backend = makeBackend(store->store, name, rank, size, options);
     auto group = c10::make_intrusive<c10d::ProcessGroup>(store->store, rank, size);
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
     for (auto device : {c10::DeviceType::CPU, c10::DeviceType::CUDA}) {

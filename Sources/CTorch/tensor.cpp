@@ -1,10 +1,14 @@
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/List.h>
 #include <ATen/ops/_local_scalar_dense_ops.h>
 #include <ATen/ops/empty_ops.h>
 #include <ATen/ops/index_ops.h>
 #include <ATen/ops/index_put_ops.h>
+#include <ATen/ops/slice_ops.h>
+#include <c10/core/GradMode.h>
 
 #include <cstring>
+#include <optional>
 
 #include "ctorch.h"
 #include "ctorch_internal.h"
@@ -20,6 +24,12 @@ c10::List<std::optional<at::Tensor>> optionalList(const ct_tensor* handles, intp
     tensors.push_back(handles[i] ? std::optional<at::Tensor>(ref(handles[i])) : std::nullopt);
   }
   return tensors;
+}
+
+/// A single number that can be read without the dispatcher: what a loss is.
+bool isFloatInMemory(const at::Tensor& tensor) {
+  return tensor.defined() && tensor.is_cpu() && tensor.layout() == at::kStrided && tensor.numel() == 1 && !tensor.is_neg() &&
+      tensor.scalar_type() == at::kFloat && tensor.has_storage() && tensor.storage().data() != nullptr;
 }
 
 }  // namespace
@@ -96,7 +106,13 @@ void* ct_tensor_data(ct_tensor tensor) {
     return nullptr;
   }
 }
-bool ct_tensor_item(ct_tensor tensor, double* value) { CT_DO(*value = ref(tensor).item().toDouble()) }
+bool ct_tensor_item(ct_tensor tensor, double* value) {
+  if (isFloatInMemory(ref(tensor))) {
+    *value = *static_cast<const float*>(ref(tensor).const_data_ptr());
+    return true;
+  }
+  CT_DO(*value = ref(tensor).item().toDouble())
+}
 bool ct_tensor_item_int(ct_tensor tensor, intptr_t* value) { CT_DO(*value = ref(tensor).item().toLong()) }
 
 ct_tensor ct_tensor_index(ct_tensor self, const ct_tensor* indices, intptr_t count) {
@@ -105,6 +121,16 @@ ct_tensor ct_tensor_index(ct_tensor self, const ct_tensor* indices, intptr_t cou
 bool ct_tensor_index_put(
     ct_tensor self, const ct_tensor* indices, intptr_t count, ct_tensor values, bool accumulate) {
   CT_DO(at::_ops::index_put_::call(ct::mut(self), optionalList(indices, count), ref(values), accumulate))
+}
+ct_tensor ct_tensor_rows(ct_tensor self, intptr_t start, intptr_t count) {
+  try {
+    std::optional<at::AutoDispatchBelowADInplaceOrView> unrecorded;
+    if (!c10::GradMode::is_enabled() || !ref(self).requires_grad()) unrecorded.emplace();
+    return ct::own(at::_ops::slice_Tensor::call(ref(self), 0, start, start + count, 1));
+  } catch (...) {
+    ct::capture();
+    return nullptr;
+  }
 }
 ct_tensor ct_tensor_variable_data(ct_tensor tensor) { CT_TENSOR(ref(tensor).variable_data()) }
 bool ct_tensor_set_data(ct_tensor tensor, ct_tensor source) { CT_DO(ref(tensor).set_data(ref(source))) }

@@ -38,7 +38,7 @@ public struct TensorDataset: Dataset {
   /// dataset.
   public func batch(_ indices: [Int]) throws -> [Tensor] {
     if let first = indices.first, indices.isSuccessive {
-      return tensors.map { Aten.narrow($0, dim: 0, start: first, length: indices.count) }
+      return tensors.map { $0.rows(from: first, count: indices.count) }
     }
     let index = Tensor(indices)
     return tensors.map { Aten.index_select($0, dim: 0, index: index) }

@@ -23,6 +23,9 @@ public final class ProcessGroup {
 
   /// Joins the group `name`: returns when all `size` ranks have.
   ///
+  /// With `TORCH_DISTRIBUTED_DEBUG=DETAIL` in the environment every collective first compares shapes and types over the
+  /// ranks, and fails with a description of what differs; without it Gloo ends a rank that receives too much.
+  ///
   /// - Parameters:
   ///   - store: the same store on all ranks.
   ///   - timeout: seconds that the rendezvous, and later each collective, may take.

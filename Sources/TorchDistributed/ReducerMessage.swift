@@ -12,7 +12,7 @@ struct ReducerMessage {
 
   private static func unused(_ message: String, names: [String]) -> String? {
     guard message.contains("Expected to have finished reduction") else { return nil }
-    let indices = numbers(in: message, after: "did not receive grad for rank")?.dropFirst() ?? []
+    let indices = numbers(in: message, after: "indices which did not receive grad for rank")?.dropFirst() ?? []
     let unused = indices.filter(names.indices.contains).map { names[$0] }
     let which = unused.isEmpty ? "some parameters" : "\(unused.count) of \(names.count) parameters"
     let list = unused.isEmpty ? "" : ": " + unused.joined(separator: ", ")

@@ -25,6 +25,31 @@ import TorchDistributed
     #expect(text.hasPrefix("peer: all-reduce of [5000] float32 failed on rank 1: "), "\(text)")
   }
 
+  @Test(arguments: ["all-reduce", "broadcast", "all-gather"])
+  func detailedDebuggingNamesDifferentShapes(_ collective: String) throws {
+    let run = try ProbeRun(
+      "mismatch", size: 2, argument: collective, environment: ["TORCH_DISTRIBUTED_DEBUG": "DETAIL"])
+    for process in run.processes {
+      let text = process.text("mismatch")
+      #expect(text.hasPrefix("own: \(collective) of ["), "\(text)")
+      #expect(text.contains("Detected mismatch between collectives on ranks"), "\(text)")
+      #expect(text.contains("TensorShape=[4]") && text.contains("TensorShape=[5000]"), "\(text)")
+    }
+  }
+
+  @Test func anUnknownDebugLevelIsAnError() throws {
+    let run = try ProbeRun(
+      "barrier", size: 1, statuses: [1], environment: ["TORCH_DISTRIBUTED_DEBUG": "LOUD"])
+    #expect(run.processes[0].text("error").contains("TORCH_DISTRIBUTED_DEBUG"))
+  }
+
+  @Test(arguments: ["all-reduce", "gather", "exchange", "broadcast", "asynchronous"])
+  func detailedDebuggingLetsTheRestPass(_ scenario: String) throws {
+    let plain = try ProbeRun(scenario, size: 2)
+    let checked = try ProbeRun(scenario, size: 2, environment: ["TORCH_DISTRIBUTED_DEBUG": "DETAIL"])
+    for (plain, checked) in zip(plain.processes, checked.processes) { #expect(plain.output == checked.output) }
+  }
+
   @Test(arguments: [2, 3]) func theLossOfARankIsNoticed(_ size: Int) throws {
     let statuses = Array(repeating: 0, count: size - 1) + [128 + 9]
     let run = try ProbeRun("killed", size: size, statuses: statuses)

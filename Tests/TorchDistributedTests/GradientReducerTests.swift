@@ -35,9 +35,12 @@ import Testing
       no gradient arrived for 2 of 6 parameters in the step before: extra.weight, extra.bias; let each of them take part \
       in the loss, freeze it, or use .ddp(findUnusedParameters: true)
       """
-    let all = try ProbeRun("unused", size: 2, argument: "skip-always")
-    for (rank, process) in all.processes.enumerated() {
-      #expect(process.text("unused") == "own: gradient reducer failed on rank \(rank): \(advice)")
+    for level in ["OFF", "DETAIL"] {
+      let all = try ProbeRun(
+        "unused", size: 2, argument: "skip-always", environment: ["TORCH_DISTRIBUTED_DEBUG": level])
+      for (rank, process) in all.processes.enumerated() {
+        #expect(process.text("unused") == "own: gradient reducer failed on rank \(rank): \(advice)")
+      }
     }
     let one = try ProbeRun("unused", size: 2, argument: "skip-one")
     #expect(one.processes[0].text("unused") == "own: gradient reducer failed on rank 0: \(advice)")

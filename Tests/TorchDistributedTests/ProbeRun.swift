@@ -35,6 +35,7 @@ struct ProbeRun {
   ///   - statuses: the expected exit statuses; nil for success everywhere.
   init(
     _ scenario: String, size: Int, started: Int? = nil, argument: String = "", statuses: [Int]? = nil,
+    environment: [String: String] = [:],
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let store = try Store.server(timeout: 30)
@@ -50,7 +51,8 @@ struct ProbeRun {
       let process = Foundation.Process()
       process.executableURL = executable
       process.arguments = [scenario, String(rank), String(size), String(store.port), argument]
-      process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+      let variables = environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+      process.environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
       process.standardInput = FileHandle.nullDevice
       process.standardOutput = try Self.file(folder, "\(rank).out")
       process.standardError = try Self.file(folder, "\(rank).err")

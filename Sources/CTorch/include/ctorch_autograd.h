@@ -13,6 +13,8 @@ bool ct_tensor_grad_fn_name(ct_tensor tensor, char *name, size_t capacity);
 bool ct_tensor_retain_grad(ct_tensor tensor);
 bool ct_tensor_is_inference(ct_tensor tensor);
 
+/// bias + input · weightᵀ.
+ct_tensor ct_linear(ct_tensor input, ct_tensor weight, ct_tensor bias);
 bool ct_backward(ct_tensor root, ct_tensor gradient, bool retain_graph, bool create_graph);
 /// Gradients of `outputs` with respect to `inputs`; `results[i]` is NULL for an unused input when `allow_unused`.
 bool ct_gradients(

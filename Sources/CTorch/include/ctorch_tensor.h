@@ -33,6 +33,8 @@ bool ct_tensor_item_int(ct_tensor tensor, intptr_t *value);
 /// Indexing by tensors with `NULL` for "all": `self[indices...]`.
 ct_tensor ct_tensor_index(ct_tensor self, const ct_tensor *indices, intptr_t count);
 bool ct_tensor_index_put(ct_tensor self, const ct_tensor *indices, intptr_t count, ct_tensor values, bool accumulate);
+/// Rows start ..< start + count of the first dimension, of the same storage; recorded if `self` requires its gradient.
+ct_tensor ct_tensor_rows(ct_tensor self, intptr_t start, intptr_t count);
 /// The same storage with its own version counter and no autograd history.
 ct_tensor ct_tensor_variable_data(ct_tensor tensor);
 /// Makes `tensor` refer to the storage and metadata of `source`; the identity of `tensor` stays.

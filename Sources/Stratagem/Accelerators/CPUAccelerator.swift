@@ -11,6 +11,7 @@ public final class CPUAccelerator: Accelerator {
   }
 
   public override func setUpDevice(_ device: Device) throws {
+    TorchRuntime.keepFreedMemory(1 << 30)
     if let threads, TorchRuntime.threadCount != threads { TorchRuntime.threadCount = threads }
   }
 }

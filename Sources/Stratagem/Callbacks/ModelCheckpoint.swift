@@ -20,7 +20,7 @@ public final class ModelCheckpoint: Callback {
   public private(set) var directory: String?
   public let monitor: String?
   public let mode: Mode
-  /// How many of the best are kept.
+  /// How many of the best are kept; -1 for all.
   public let keep: Int
   /// Whether `last.ckpt` is written.
   public let saveLast: Bool
@@ -35,12 +35,13 @@ public final class ModelCheckpoint: Callback {
   public var bestPath: String? { best.first?.path }
   public var bestScore: Double? { best.first?.score }
   private var savedStep = -1
-  private var hasWarned = false
+  private var hasJudged = false
 
   /// - Parameters:
   ///   - monitor: the metric to judge by, such as `val/accuracy`; nil to keep only the last state.
-  ///   - keep: how many of the best to keep; 0 for none.
+  ///   - keep: how many of the best to keep; 0 for none, -1 for all.
   ///   - everyEpochs: at least 1.
+  ///   - everySteps: at least 1.
   public init(
     directory: String? = nil, monitor: String? = nil, mode: Mode = .minimum, keep: Int = 1, saveLast: Bool = true,
     everyEpochs: Int = 1, everySteps: Int? = nil
@@ -50,7 +51,7 @@ public final class ModelCheckpoint: Callback {
     self.mode = mode
     self.keep = keep
     self.saveLast = saveLast
-    self.everyEpochs = max(1, everyEpochs)
+    self.everyEpochs = everyEpochs
     self.everySteps = everySteps
   }
 
@@ -59,12 +60,21 @@ public final class ModelCheckpoint: Callback {
   }
 
   public override func setup(_ trainer: Trainer, _ stage: Stage) throws {
+    if keep < -1 || everyEpochs < 1 || (everySteps ?? 1) < 1 {
+      throw ConfigurationError(
+        "ModelCheckpoint", "keep: \(keep), everyEpochs: \(everyEpochs), everySteps: \(everySteps ?? 1)",
+        suggestion: "give keep: -1 (all) or more, and at least 1 for everyEpochs and everySteps")
+    }
     directory = directory ?? trainer.outputDirectory + "/checkpoints"
+    guard stage == .fit else { return }
+    best = []
+    savedStep = -1
+    hasJudged = false
   }
 
   public override func onTrainBatchEnd(_ trainer: Trainer, _ index: Int) throws {
     let step = trainer.progress.globalStep
-    guard let everySteps, step > 0, step % everySteps == 0, step != savedStep else { return }
+    guard let everySteps, trainer.isStepBoundary, step % everySteps == 0, step != savedStep else { return }
     try save(trainer, judged: false)
   }
 
@@ -74,6 +84,11 @@ public final class ModelCheckpoint: Callback {
   }
 
   public override func onTrainEnd(_ trainer: Trainer) throws {
+    if let monitor, keep != 0, !hasJudged {
+      let known = trainer.callbackMetrics.keys.sorted().joined(separator: ", ")
+      trainer.announce(
+        "note: ModelCheckpoint monitors '\(monitor)', which was never logged; known: \(known.isEmpty ? "none" : known)")
+    }
     if trainer.progress.globalStep != savedStep { try save(trainer, judged: false) }
   }
 
@@ -90,24 +105,23 @@ public final class ModelCheckpoint: Callback {
     if saveLast { lastPath = directory + "/last.ckpt" }
     let paths = [checkpointPath, saveLast ? lastPath : nil].compactMap { $0 }
     if !paths.isEmpty { try trainer.saveCheckpoint(to: paths) }
-    while best.count > keep { try trainer.strategy.removeCheckpoint(at: best.removeLast().path) }
+    while keep >= 0, best.count > keep { try trainer.strategy.removeCheckpoint(at: best.removeLast().path) }
   }
 
-  /// Enters the present state among the best; returns its path when it is one of them.
+  /// Enters the present state among the best by the score of rank 0; returns its path when it is one of them.
   private func rank(_ trainer: Trainer, in directory: String) throws -> String? {
-    guard let monitor, keep > 0 else { return nil }
-    guard let score = trainer.callbackMetrics[monitor] else {
-      if !hasWarned {
-        let known = trainer.callbackMetrics.keys.sorted().joined(separator: ", ")
-        trainer.announce(
-          "ModelCheckpoint monitors '\(monitor)', which was not logged; known: \(known.isEmpty ? "none" : known)")
-        hasWarned = true
-      }
+    guard let monitor, keep != 0 else { return nil }
+    // A metric from an earlier epoch does not describe this state.
+    let isFresh = trainer.metricSteps[monitor] == trainer.progress.globalStep
+    guard let score = try trainer.strategy.broadcast(number: isFresh ? trainer.callbackMetrics[monitor] : nil) else {
       return nil
     }
-    let isAmongBest = best.count < keep || isBetter(score, than: best[best.count - 1].score)
-    guard try trainer.strategy.broadcast(isAmongBest && !score.isNaN) else { return nil }
+    hasJudged = true
+    guard !score.isNaN, keep < 0 || best.count < keep || isBetter(score, than: best[best.count - 1].score) else {
+      return nil
+    }
     let path = "\(directory)/epoch=\(trainer.progress.epoch - 1)-step=\(trainer.progress.globalStep).ckpt"
+    best.removeAll { $0.path == path }
     let place = best.firstIndex { isBetter(score, than: $0.score) } ?? best.count
     best.insert(Kept(path: path, score: score), at: place)
     return path

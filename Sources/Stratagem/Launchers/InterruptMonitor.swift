@@ -34,6 +34,9 @@ public final class InterruptMonitor: Sendable {
     return Int(number)
   }
 
+  /// Says that a pending signal has been seen and will be answered, so that the process is not ended for silence.
+  public func acknowledge() { _ = signal }
+
   /// Runs `body` with the signals caught, and puts everything back as it was.
   public func watching<Result, Failure: Error>(
     _ body: () throws(Failure) -> Result

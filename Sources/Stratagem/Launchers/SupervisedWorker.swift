@@ -70,6 +70,11 @@ final class SupervisedWorker {
     if failureTime == nil, report != nil || (exit != nil && exit != .exited(0)) { failureTime = cp_now() }
   }
 
+  /// Counts an end with status 0 as a failure, because the run is not over.
+  func noteDesertion() {
+    if exit == .exited(0), failureTime == nil { failureTime = cp_now() }
+  }
+
   /// Waits until the worker, which has been killed, is gone.
   func waitForEnd() {
     guard isRunning else { return }

@@ -11,6 +11,7 @@ public final class Supervisor: Sendable {
     /// Rank 0 knows how the workers ended.
     var isAcknowledged = false
     var isAborted = false
+    var isRunActive = false
     var isCollecting = false
     /// Rank 0 is waiting for the workers, so that it need not be ended for a failure.
     var rankZeroIsAttending = false
@@ -79,6 +80,13 @@ public final class Supervisor: Sendable {
     return failure
   }
 
+  /// Whether a run is under way that every process takes part in, so that a worker that ends, with whatever status, has
+  /// left the others alone.
+  public func setRunActive(_ active: Bool) {
+    state.withLock { $0.isRunActive = active }
+    wake.signal()
+  }
+
   /// Kills all workers at once because this process has failed; they are not to blame and nothing is printed.
   ///
   /// To be called first thing when an error of rank 0 is caught, before connections are closed: the errors that
@@ -121,9 +129,12 @@ public final class Supervisor: Sendable {
 
   /// Runs `body`, which waits until all workers have come: a worker that has ended, even without an error, will not.
   func awaitingWorkers<Result>(_ body: () throws -> Result) throws -> Result {
-    state.withLock { $0.needsWorkers = true }
-    wake.signal()
+    let missing = state.withLock { state -> Int? in
+      state.needsWorkers = true
+      return state.endedEarly.first
+    }
     defer { state.withLock { $0.needsWorkers = false } }
+    if let missing { throw WorkerFailure(rank: missing, cause: .exited(0), exitStatus: 1) }
     return try body()
   }
 

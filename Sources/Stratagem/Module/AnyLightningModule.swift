@@ -58,7 +58,8 @@ open class AnyLightningModule: Module {
   /// Reads what ``onSaveCheckpoint(_:)`` added.
   open func onLoadCheckpoint(_ checkpoint: Checkpoint) throws {}
 
-  /// Records a metric of the batch at hand.
+  /// Records a metric of the batch at hand. Between batches, in a hook such as ``onTrainEpochEnd()``, the value is
+  /// written at once, as rank 0 has it.
   ///
   /// - Parameters:
   ///   - name: such as `train/loss`; the same on all ranks.
@@ -73,8 +74,8 @@ open class AnyLightningModule: Module {
     _ name: String, _ value: Tensor, on targets: LogTargets? = nil, progressBar: Bool = false,
     acrossRanks: Bool = true, sampleCount: Int? = nil
   ) {
-    guard let metrics = trainer?.metrics, metrics.isRecording, let number = metricNumber(value, name) else { return }
-    metrics.record(
+    guard let trainer, let number = metricNumber(value, name) else { return }
+    trainer.record(
       name, number, on: targets, progressBar: progressBar, acrossRanks: acrossRanks, sampleCount: sampleCount)
   }
 
@@ -83,8 +84,7 @@ open class AnyLightningModule: Module {
     _ name: String, _ value: Double, on targets: LogTargets? = nil, progressBar: Bool = false,
     acrossRanks: Bool = true, sampleCount: Int? = nil
   ) {
-    guard let metrics = trainer?.metrics, metrics.isRecording else { return }
-    metrics.record(
+    trainer?.record(
       name, .double(value), on: targets, progressBar: progressBar, acrossRanks: acrossRanks,
       sampleCount: sampleCount)
   }

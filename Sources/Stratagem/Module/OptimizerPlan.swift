@@ -29,6 +29,7 @@ public struct OptimizerPlan {
     _ optimizer: Optimizer, schedule: LearningRateSchedule? = nil, every interval: Interval = .epoch,
     frequency: Int = 1, monitor: String? = nil
   ) {
+    precondition(frequency > 0, "a schedule advances every \(frequency) \(interval)s; give at least 1")
     self.optimizer = optimizer
     schedules =
       schedule.map { [Schedule(schedule: $0, interval: interval, frequency: frequency, monitor: monitor)] } ?? []

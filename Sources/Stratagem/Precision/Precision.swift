@@ -13,7 +13,7 @@ open class Precision: PrecisionDescribing, PrecisionConvertible {
   public var precisionReference: PrecisionReference { .instance(self) }
 
   /// The plugin of a format.
-  public static func make(_ kind: PrecisionKind) -> Precision {
+  static func make(_ kind: PrecisionKind) -> Precision {
     switch kind {
     case .float64: TruePrecision(.float64, dtype: .float64)
     case .bfloat16: TruePrecision(.bfloat16, dtype: .bfloat16)
@@ -22,6 +22,9 @@ open class Precision: PrecisionDescribing, PrecisionConvertible {
     default: Precision(kind)
     }
   }
+
+  /// The kind of device that computes; filled in by the trainer.
+  public internal(set) final var deviceKind = Device.Kind.cpu
 
   /// The type that the floating-point numbers of a batch are converted to; nil leaves them.
   open var inputType: DType? { nil }

@@ -32,6 +32,11 @@ final class ProcessWorld {
       guard current.worldSize == plan.worldSize else {
         throw LaunchError.differentSize(running: current.worldSize, asked: plan.worldSize)
       }
+      if let supervisor = current.launcher.supervisor,
+        supervisor.hasFinished || supervisor.runningRanks.count < supervisor.localWorldSize - 1
+      {
+        throw LaunchError.workersHaveEnded
+      }
       return current
     }
     let variables = ClusterEnvironments.processVariables
@@ -45,29 +50,42 @@ final class ProcessWorld {
       ? RelaunchLauncher(
         localWorldSize: plan.processesPerNode, numNodes: plan.numNodes, nodeRank: environment.nodeRank)
       : ExternalLauncher()
-    let store: Store
-    if environment.globalRank == 0 && variables["TORCHELASTIC_USE_AGENT_STORE"] != "True" {
-      store = try Store.server(
-        host: isOneNode ? "127.0.0.1" : environment.mainAddress, port: environment.mainPort ?? 0, timeout: timeout)
-    } else {
-      guard let port = environment.mainPort else {
-        throw LaunchError.invalidLayout(
-          "rank \(environment.globalRank) was not told the port of rank 0; set MASTER_PORT")
-      }
-      store = try Store.client(host: environment.mainAddress, port: port, timeout: timeout)
-    }
-    try launcher.launch(mainAddress: environment.mainAddress, port: store.port)
+    let store = try openStore(environment, isLocal: isOneNode && isOurs, variables, timeout: timeout)
+    let address = isOneNode && isOurs ? "127.0.0.1" : environment.mainAddress
+    try launcher.launch(mainAddress: address, port: store.port)
     let world = ProcessWorld(
       launcher: launcher, store: store, environment: environment, address: isOneNode ? "127.0.0.1" : nil)
     current = world
     return world
   }
 
+  /// Opens the store on rank 0 and joins it elsewhere.
+  ///
+  /// - Parameter isLocal: all processes are ours and on this machine, so that rank 0 takes any free port, whatever
+  ///   address and port another program left in the environment.
+  private static func openStore(
+    _ environment: any ClusterEnvironment, isLocal: Bool, _ variables: [String: String], timeout: Double
+  ) throws -> Store {
+    if environment.globalRank == 0 && variables["TORCHELASTIC_USE_AGENT_STORE"] != "True" {
+      if isLocal { return try Store.server(timeout: timeout) }
+      return try Store.server(host: environment.mainAddress, port: environment.mainPort ?? 0, timeout: timeout)
+    }
+    guard let port = environment.mainPort else {
+      throw LaunchError.invalidLayout(
+        "rank \(environment.globalRank) was not told the port of rank 0; set MASTER_PORT")
+    }
+    return try Store.client(host: environment.mainAddress, port: port, timeout: timeout)
+  }
+
   /// A group of all processes for one run.
   func makeGroup(timeout: Double) throws -> ProcessGroup {
     groups += 1
-    return try ProcessGroup.gloo(
-      store: try store.prefixed("run/\(groups)"), rank: rank, size: worldSize, timeout: timeout, address: address,
-      name: "run\(groups)")
+    let join = {
+      try ProcessGroup.gloo(
+        store: try self.store.prefixed("run/\(self.groups)"), rank: self.rank, size: self.worldSize, timeout: timeout,
+        address: self.address, name: "run\(self.groups)")
+    }
+    guard let supervisor = launcher.supervisor else { return try join() }
+    return try supervisor.awaitingWorkers(join)
   }
 }

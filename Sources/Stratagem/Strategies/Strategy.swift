@@ -49,10 +49,19 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open var localRank: Int { 0 }
   open var worldSize: Int { 1 }
   open var rootDevice: Device { plan?.rootDevice ?? .cpu }
-  public final var isGlobalZero: Bool { rank == 0 }
+  /// True on the one rank that prints and writes files.
+  public final var isGlobalZero: Bool { rank == 0 && !isShadow }
 
-  /// Remembers the module. Called at the start of every run.
-  public final func connect(_ module: AnyLightningModule) { self.module = module }
+  /// True for a trainer of one process inside a worker, which repeats what the process that started it does.
+  var isShadow: Bool { worldSize == 1 && WorkerProcess.isWorker }
+
+  /// Remembers the module and lets go of what the run before left. Called at the start of every run.
+  public final func connect(_ module: AnyLightningModule) {
+    self.module = module
+    optimizer = nil
+    schedules = []
+    parameters = []
+  }
 
   /// Starts the processes and sets up communication.
   open func setUpEnvironment() throws { try accelerator?.setUpDevice(rootDevice) }
@@ -121,6 +130,14 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     GradientClipping.clipValue(parameters, maximum: maximum)
   }
 
+  /// A batch on the device and in the number format of this process.
+  final func prepared<Batch>(_ batch: Batch, for module: LightningModule<Batch>) throws -> Batch {
+    var batch = batch
+    if rootDevice != .cpu { batch = try module.transfer(batch, to: rootDevice) }
+    if let dtype = precision?.inputType { batch = try module.convert(batch, to: dtype) }
+    return batch
+  }
+
   // Communication: on one process every answer is the question.
   /// Replaces `tensor` by its reduction over the ranks.
   open func reduce(_ tensor: Tensor, by operation: Reduction = .mean) throws -> Tensor { tensor }
@@ -130,6 +147,14 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open func allGather(_ tensor: Tensor) throws -> [Tensor] { [tensor] }
   open func allGather<Value: Codable>(object value: Value) throws -> [Value] { [value] }
   open func barrier() throws {}
+  /// The number that rank 0 has, on every rank; nil when it has none.
+  public final func broadcast(number: Double?) throws -> Double? {
+    guard worldSize > 1 else { return number }
+    let message = Tensor([number ?? 0, number == nil ? 0 : 1])
+    try broadcast(message)
+    let received = try message.array(as: Double.self)
+    return received[1] == 1 ? received[0] : nil
+  }
   /// Whether the decision is true on all ranks, or, with `all: false`, on any.
   open func reduceDecision(_ decision: Bool, all: Bool = true) throws -> Bool { decision }
 
@@ -154,11 +179,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     try (checkpointIO ?? FileCheckpointIO()).remove(at: path)
   }
 
-  /// Lets go of what a run held; also after an error.
-  open func tearDown() {
-    accelerator?.tearDown()
-    optimizer = nil
-    schedules = []
-    parameters = []
-  }
+  /// Ends the communication of a run; also after an error. The optimizer stays until the next run, so that a checkpoint
+  /// can still be saved.
+  open func tearDown() { accelerator?.tearDown() }
 }

@@ -13,6 +13,8 @@ extension Trainer {
     let sums = try strategy.allGather(Tensor(metrics.sums)).map { try $0.array(as: Double.self) }
     let checkpoint = try makeCheckpoint(generators, sums)
     for path in paths { try strategy.save(checkpoint, to: path) }
+    // Whoever reads the file next finds it.
+    try strategy.barrier()
   }
 
   /// Writes the state of training on rank 0 without asking the other ranks anything.
@@ -51,6 +53,7 @@ extension Trainer {
     checkpoint["stratagem"] = .dictionary([
       "epoch": .int(progress.epoch), "batch": .int(progress.batch), "total_batches": .int(progress.totalBatches),
       "samples": .int(progress.samples), "seconds": .double(progress.seconds),
+      "world_size": .int(strategy.worldSize), "batch_size": .int(layout?.batchSize ?? 0),
       "generators": .list(generators.map { .tensor($0) }), "metrics": metrics.archive(sums),
     ])
     for callback in callbacks { try callback.onSaveCheckpoint(self, &checkpoint) }
@@ -100,9 +103,35 @@ extension Trainer {
       if let state = callbackStates[callback.stateKey]?.dictionaryValue { try callback.load(state) }
     }
     progress = try LoopState.progress(of: checkpoint, path)
+  }
+
+  /// Finds the place in the epoch of a checkpoint that was written on another number of ranks or with other batches.
+  func findPlace(in checkpoint: Checkpoint, _ path: String) throws {
+    guard progress.batch > 0, let layout else { return }
+    let own = checkpoint["stratagem"]?.dictionaryValue
+    let worldSize = own?["world_size"]?.intValue ?? layout.worldSize
+    let batchSize = own?["batch_size"]?.intValue ?? layout.batchSize
+    let samples = progress.batch * worldSize * batchSize
+    guard samples % layout.samplesPerBatch == 0, samples / layout.samplesPerBatch <= layout.batchCount else {
+      throw CheckpointError(
+        path: path,
+        reason: "it was written after \(progress.batch) batches of \(batchSize) samples on each of \(worldSize) ranks, a "
+          + "place in the epoch that \(layout.batchCount) batches of \(layout.batchSize) samples on \(layout.worldSize) "
+          + "ranks do not have; resume with the same batches, or from a checkpoint at the end of an epoch")
+    }
+    progress.batch = samples / layout.samplesPerBatch
+  }
+
+  /// Takes over the random state that this rank had.
+  func restoreGenerator(_ checkpoint: Checkpoint) throws {
     let generators = checkpoint["stratagem"]?.dictionaryValue?["generators"]?.listValue ?? []
     if strategy.rank < generators.count, let state = generators[strategy.rank].tensorValue {
       try withErrorScope { Generator.default.state = state }
+    }
+    if !generators.isEmpty, generators.count < strategy.worldSize {
+      announce(
+        "note: the checkpoint holds the random state of \(generators.count) of \(strategy.worldSize) ranks; dropout and "
+          + "the like go on with other numbers on the rest")
     }
   }
 }

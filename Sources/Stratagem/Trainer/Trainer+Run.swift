@@ -18,7 +18,8 @@ extension Trainer {
     var status = LoggerStatus.failed
     defer {
       progressBar.close()
-      finalizeLoggers(status)
+      supervisor?.setRunActive(false)
+      if status != .success { try? finalizeLoggers(status) }
       strategy.tearDown()
       module.trainer = nil
       self.stage = nil
@@ -26,9 +27,15 @@ extension Trainer {
     do {
       let result = try InterruptMonitor.shared.watching {
         try strategy.setUpEnvironment()
-        return try body()
+        supervisor?.setRunActive(true)
+        let result = try withErrorScope(body)
+        // A worker passes this barrier, and may end, only after rank 0 has stopped to expect it.
+        supervisor?.setRunActive(false)
+        try strategy.barrier()
+        return result
       }
       status = .success
+      try finalizeLoggers(status)
       return result
     } catch {
       if case TrainingError.interrupted = error { status = .interrupted }
@@ -39,6 +46,8 @@ extension Trainer {
       throw cause
     }
   }
+
+  private var supervisor: Supervisor? { (strategy as? ParallelStrategy)?.supervisor }
 
   /// Finds whose failure ended the run, and ends the other processes.
   ///
@@ -54,7 +63,7 @@ extension Trainer {
       }
       return error
     }
-    guard let supervisor = (strategy as? ParallelStrategy)?.supervisor else { return error }
+    guard let supervisor else { return error }
     if isEcho, let failure = supervisor.rootFailure(within: 1) { return failure }
     supervisor.abort()
     return error
@@ -69,15 +78,17 @@ extension Trainer {
     }
   }
 
-  private func finalizeLoggers(_ status: LoggerStatus) {
+  private func finalizeLoggers(_ status: LoggerStatus) throws {
     guard isGlobalZero, hasStartedLoggers else { return }
-    for logger in loggers {
-      do {
-        try logger.finalize(status: status)
-      } catch {
-        announce("logger '\(logger.name)': \(error)")
-      }
-    }
+    for logger in loggers { try logger.finalize(status: status) }
+  }
+
+  /// Forgets what an earlier fit left.
+  func beginFit() {
+    progress = TrainingProgress()
+    callbackMetrics = [:]
+    metricSteps = [:]
+    isStepBoundary = true
   }
 
   /// Calls a hook on the callbacks, then on the module.
@@ -95,15 +106,32 @@ extension Trainer {
     }
   }
 
+  /// Keeps a metric that the module logged.
+  func record(
+    _ name: String, _ number: MetricNumber, on targets: LogTargets?, progressBar: Bool, acrossRanks: Bool,
+    sampleCount: Int?
+  ) {
+    if metrics.isRecording {
+      metrics.record(
+        name, number, on: targets, progressBar: progressBar, acrossRanks: acrossRanks, sampleCount: sampleCount)
+    } else {
+      publish([(name, number, progressBar)])
+      looseRows.append(
+        LoggedRow(epoch: progress.epoch, step: max(0, progress.globalStep - 1), values: [(name, number)]))
+    }
+  }
+
   /// Writes the waiting rows of single batches. Called on all ranks after the same batch.
   func flushStepRows() throws {
-    try write(stepRows.flush(strategy))
+    try write(stepRows.flush(strategy) + looseRows)
+    looseRows.removeAll()
   }
 
   /// Keeps metrics for callbacks and shows those that are to be shown.
   func publish(_ values: [(name: String, value: MetricNumber, progressBar: Bool)]) {
     for (name, value, progressBar) in values {
       callbackMetrics[name] = value.doubleValue
+      metricSteps[name] = progress.globalStep
       if progressBar { self.progressBar.setMetric(name, value.doubleValue) }
     }
   }

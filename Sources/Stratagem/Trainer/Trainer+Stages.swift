@@ -43,7 +43,8 @@ extension Trainer {
     try evaluate(.test, model, data, from: path)
   }
 
-  /// The predictions for all samples in the order of the dataset, on every rank: row i belongs to sample i.
+  /// The predictions for all samples in the order of the dataset, on every rank: row i belongs to sample i, unless
+  /// `limitPredictBatches` leaves samples out.
   ///
   /// - Returns: nil when `predictStep` answered nil for all batches.
   public func predict<Batch>(
@@ -52,7 +53,7 @@ extension Trainer {
     let checkpoint = try path.map { try strategy.loadCheckpoint(from: $0) }
     return try run(.predict, model) {
       try prepare(.predict, model, data, checkpoint, path)
-      guard let loader = try data.predictLoader() else {
+      guard let loader = try withErrorScope({ try data.predictLoader() }) else {
         throw TrainingError.noData("predict needs a loader: override predictLoader() of \(type(of: data))")
       }
       defer { tearDown(.predict, model, data) }
@@ -66,7 +67,7 @@ extension Trainer {
     let checkpoint = try path.map { try strategy.loadCheckpoint(from: $0) }
     return try run(stage, model) {
       try prepare(stage, model, data, checkpoint, path)
-      let loader = stage == .test ? try data.testLoader() : try data.validationLoader()
+      let loader = try withErrorScope { stage == .test ? try data.testLoader() : try data.validationLoader() }
       guard let loader else {
         throw TrainingError.noData(
           "\(stage.rawValue) needs a loader: override \(stage == .test ? "testLoader" : "validationLoader")() of "
@@ -87,6 +88,8 @@ extension Trainer {
     try data.setup(stage)
     for callback in callbacks { try callback.setup(self, stage) }
     try model.setup(stage)
+    // Before the weights arrive, so that a wider type keeps all their bits.
+    strategy.precision?.convert(model)
     if let checkpoint { try loadWeights(checkpoint, path ?? "", into: model) }
     try withErrorScope { try strategy.setUp(stage) }
   }

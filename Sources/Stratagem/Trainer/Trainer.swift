@@ -39,8 +39,16 @@ public final class Trainer {
   var hasStartedLoggers = false
   let metrics = MetricStore()
   let stepRows = StepRows()
-  /// Rows of single batches that cross the ranks together.
-  static let rowsPerFlush = 50
+  /// Rows of values that were logged between batches.
+  var looseRows: [LoggedRow] = []
+  /// After so many batches their rows cross the ranks and go to the loggers.
+  static let batchesPerFlush = 50
+  /// How the samples of the present fit become batches.
+  var layout: BatchLayout?
+  /// Whether the last batch ended with an optimizer step: only then is everything that was computed in a checkpoint.
+  var isStepBoundary = true
+  /// The step after which each metric was last computed.
+  var metricSteps: [String: Int] = [:]
   let progressBar: ProgressBar
 
   /// - Parameters:
@@ -91,14 +99,13 @@ public final class Trainer {
     plan = try RunPlan.resolve(
       request, environment: variables, hardware: hardware ?? HardwareInventory.detect(), registry: registry)
     self.strategy = try Trainer.makeStrategy(plan, request, registry)
-    let isDirector = (plan.rank ?? 0) == 0
     outputDirectory = output ?? "runs/" + RunID.resolve(variables)
     let needsCheckpoints = checkpointing && !callbacks.contains { $0 is ModelCheckpoint }
     let all = callbacks + (needsCheckpoints ? [ModelCheckpoint()] : [])
     // Checkpoints come last, so that they contain what the others did.
     self.callbacks = all.filter { !($0 is ModelCheckpoint) } + all.filter { $0 is ModelCheckpoint }
     self.loggers = loggers ?? [CSVLogger(outputDirectory)]
-    progressBar = ProgressBar(mode: isDirector ? progress : .silent)
+    progressBar = ProgressBar(mode: self.strategy.isGlobalZero ? progress : .silent)
   }
 
   private static func makeStrategy(
@@ -125,6 +132,7 @@ public final class Trainer {
         strategy.precision = Precision.make(plan.precision)
       }
     }
+    strategy.precision?.deviceKind = plan.accelerator == .cuda ? .cuda : .cpu
     return strategy
   }
 
@@ -137,6 +145,6 @@ public final class Trainer {
 
   /// Prints a line on rank 0, above the progress bar.
   public func announce(_ text: String) {
-    if (plan.rank ?? 0) == 0 { progressBar.announce(text) }
+    if isGlobalZero { progressBar.announce(text) }
   }
 }

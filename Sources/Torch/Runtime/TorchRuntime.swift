@@ -11,6 +11,13 @@ public enum TorchRuntime {
     set { ct_set_thread_count(Int32(newValue)) }
   }
 
+  /// Keeps freed memory in the process for the next tensors, up to `bytes` (at most 2 GB), instead of returning it to
+  /// the system after every step and having it cleared and mapped again in the next.
+  ///
+  /// Blocks above 32 MB are still returned. Settings of malloc in the environment (`GLIBC_TUNABLES`,
+  /// `MALLOC_TRIM_THRESHOLD_`) win.
+  public static func keepFreedMemory(_ bytes: Int) { ct_keep_freed_memory(bytes) }
+
   /// CUDA devices that libtorch can use; 0 for a CPU build.
   public static var cudaDeviceCount: Int { Int(ct_cuda_device_count()) }
 
@@ -24,9 +31,4 @@ public enum TorchRuntime {
 
   /// Names the forward operation when backward meets NaN; slow. See `torch.autograd.detect_anomaly`.
   public static func detectAnomalies(_ enabled: Bool) { _ = ct_set_anomaly_mode(enabled) }
-
-  /// Seconds for one `add` of `elements` float32 numbers, called from C++: the floor for the cost of the binding.
-  package static func measureAddFromCxx(iterations: Int, elements: Int, recording: Bool) -> Double {
-    recording ? ct_measure_add_grad(iterations, elements) : ct_measure_add(iterations, elements)
-  }
 }

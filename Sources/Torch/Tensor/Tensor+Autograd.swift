@@ -56,6 +56,14 @@ extension Tensor {
     return Tensor(owning: data)
   }
 
+  /// Some rows of the first dimension, on the same storage; recorded only when this tensor requires its gradient.
+  package func rows(from start: Int, count: Int) -> Tensor {
+    guard let handle = ct_tensor_rows(handle, start, count) else {
+      return Failure("rows").argument("self", self).record()
+    }
+    return Tensor(owning: handle)
+  }
+
   /// Lets this tensor refer to the numbers of `source`, of any type and device; its identity stays.
   package func replaceData(with source: Tensor) {
     let succeeded = ct_tensor_set_data(handle, source.handle)

@@ -23,6 +23,11 @@ extension Tensor {
   @_disfavoredOverload public static func + (left: Double, right: Tensor) -> Tensor { Scalar(left) + right }
   @_disfavoredOverload public static func - (left: Double, right: Tensor) -> Tensor { Scalar(left) - right }
 
+  @_disfavoredOverload public static func + (left: Tensor, right: Int) -> Tensor { left + Scalar(right) }
+  @_disfavoredOverload public static func - (left: Tensor, right: Int) -> Tensor { left - Scalar(right) }
+  @_disfavoredOverload public static func * (left: Tensor, right: Int) -> Tensor { left * Scalar(right) }
+  @_disfavoredOverload public static func / (left: Tensor, right: Int) -> Tensor { left / Scalar(right) }
+
   public static func += (left: Tensor, right: Tensor) { left.add(right) }
   public static func -= (left: Tensor, right: Tensor) { left.add(right, scaledBy: -1) }
   public static func *= (left: Tensor, right: Tensor) { left.multiply(by: right) }

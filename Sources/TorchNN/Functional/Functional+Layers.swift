@@ -3,7 +3,7 @@ public import Torch
 extension Functional {
   /// `input` · `weight`ᵀ + `bias`, with `input` [..., in], `weight` [out, in] and `bias` [out].
   public static func linear(_ input: Tensor, _ weight: Tensor, _ bias: Tensor? = nil) -> Tensor {
-    Aten.linear(input, weight: weight, bias: bias)
+    input.linear(weight, bias)
   }
 
   /// The two-dimensional convolution of `input` [N, C, H, W] with `weight` [out, C / groups, kH, kW].

@@ -17,7 +17,7 @@ open class Linear: Layer<Tensor, Tensor> {
   }
 
   open override func forward(_ input: Tensor) -> Tensor {
-    Aten.linear(input, weight: weight, bias: bias)
+    input.linear(weight, bias)
   }
 
   open override var extraDescription: String {

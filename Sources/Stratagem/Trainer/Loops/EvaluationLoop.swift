@@ -32,8 +32,7 @@ final class EvaluationLoop<Batch> {
     defer { for mode in modes { mode.module.isTraining = mode.isTraining } }
     trainer.metrics.begin(defaultTargets: .epoch)
     defer { trainer.metrics.end() }
-    let configured = stage == .test ? trainer.settings.limitTestBatches : trainer.settings.limitValidationBatches
-    let allowed = try configured.count(of: loader.batchCount, parameter: "limit") ?? loader.batchCount
+    let allowed = try batchCount()
     let batchCount = min(allowed, limit ?? allowed)
     trainer.progressBar.start(
       stage: trainer.isSanityChecking ? .sanityCheck : stage == .test ? .test : .validation, totalBatches: batchCount)
@@ -56,6 +55,14 @@ final class EvaluationLoop<Batch> {
     return Dictionary(uniqueKeysWithValues: means.map { ($0.name, $0.value.doubleValue) })
   }
 
+  /// The batches of this rank that the trainer's limits leave.
+  func batchCount() throws -> Int {
+    let isTest = stage == .test
+    let limit = isTest ? trainer.settings.limitTestBatches : trainer.settings.limitValidationBatches
+    let name = isTest ? "limitTestBatches" : "limitValidationBatches"
+    return try limit.count(of: loader.batchCount, parameter: name) ?? loader.batchCount
+  }
+
   /// Returns the number of samples on this rank.
   private func batches(_ batchCount: Int) throws -> Int {
     let batches = loader.iterator(epoch: 0)
@@ -66,7 +73,7 @@ final class EvaluationLoop<Batch> {
       samples += loaded.indices.count
       let output = try withErrorScope {
         try withInferenceMode {
-          let batch = try prepared(loaded.batch)
+          let batch = try strategy.prepared(loaded.batch, for: model)
           return try strategy.evaluationStep {
             stage == .test ? try model.testStep(batch, at: index) : try model.validationStep(batch, at: index)
           }
@@ -79,18 +86,14 @@ final class EvaluationLoop<Batch> {
       }
       index += 1
       trainer.progressBar.advance(batch: index)
-      if let signal = InterruptMonitor.shared.signal, stage != .fit, strategy.isGlobalZero {
-        throw TrainingError.interrupted(signal: signal, checkpoint: nil)
+      if let signal = InterruptMonitor.shared.signal, strategy.isGlobalZero {
+        // In a fit the state of training is saved, as between two steps.
+        if stage == .fit { for callback in trainer.callbacks { try callback.onInterrupt(trainer) } }
+        throw TrainingError.interrupted(
+          signal: signal, checkpoint: stage == .fit ? trainer.modelCheckpoint?.lastPath : nil)
       }
     }
     return samples
-  }
-
-  private func prepared(_ batch: Batch) throws -> Batch {
-    var batch = batch
-    if strategy.rootDevice != .cpu { batch = try model.transfer(batch, to: strategy.rootDevice) }
-    if let dtype = strategy.precision?.inputType { batch = try model.convert(batch, to: dtype) }
-    return batch
   }
 
   private func start() throws {

@@ -44,9 +44,7 @@ final class PredictionLoop<Batch> {
       trainer.metrics.beginBatch(samples: loaded.indices.count)
       let prediction = try withErrorScope {
         try withoutGradients {
-          var batch = loaded.batch
-          if strategy.rootDevice != .cpu { batch = try model.transfer(batch, to: strategy.rootDevice) }
-          if let dtype = strategy.precision?.inputType { batch = try model.convert(batch, to: dtype) }
+          let batch = try strategy.prepared(loaded.batch, for: model)
           return try strategy.evaluationStep { try model.predictStep(batch, at: index) }
         }
       }
@@ -61,6 +59,9 @@ final class PredictionLoop<Batch> {
       }
       index += 1
       trainer.progressBar.advance(batch: index)
+      if let signal = InterruptMonitor.shared.signal, strategy.isGlobalZero {
+        throw TrainingError.interrupted(signal: signal, checkpoint: nil)
+      }
     }
     return (rows, indices)
   }

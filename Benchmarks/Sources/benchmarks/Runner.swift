@@ -1,0 +1,75 @@
+import Foundation
+
+/// Runs measurements as processes of their own, with one thread each, and reads the numbers they print.
+struct Runner {
+  let workload: URL
+  let python: URL?
+  let scripts: URL
+  let data: String
+  let output: String
+
+  /// The numbers of `workload` with these arguments.
+  func measure(_ arguments: String..., devices: Int = 1) throws -> [String: Double] {
+    try run(workload, arguments + ["--devices", "\(devices)", "--data", data])
+  }
+
+  /// The sum over two processes that run at once and know nothing of each other: what the machine gives at best.
+  func measureTwo(_ argument: String, _ name: String) throws -> Double {
+    let programs = try (0..<2).map { _ in try start(workload, [argument, "--data", data]) }
+    return try programs.map { try finish($0)[name] ?? .nan }.reduce(0, +)
+  }
+
+  /// The numbers of a Python script; nil without Python.
+  func measurePython(_ script: String) throws -> [String: Double]? {
+    guard let python else { return nil }
+    return try run(python, [scripts.appendingPathComponent(script).path, "--json", "--data", data])
+  }
+
+  private func run(_ program: URL, _ arguments: [String]) throws -> [String: Double] {
+    try finish(start(program, arguments))
+  }
+
+  private func start(_ program: URL, _ arguments: [String]) throws -> (process: Process, pipe: Pipe) {
+    let process = Process()
+    process.executableURL = program
+    process.arguments = arguments
+    var environment = ProcessInfo.processInfo.environment
+    environment["OMP_NUM_THREADS"] = "1"
+    environment["BENCHMARK_OUTPUT"] = output
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    environment["BENCHMARK_STARTED"] = "\(monotonicNanoseconds())"
+    process.environment = environment
+    try process.run()
+    return (process, pipe)
+  }
+
+  private func finish(_ started: (process: Process, pipe: Pipe)) throws -> [String: Double] {
+    let (process, pipe) = started
+    let command = ([process.executableURL?.lastPathComponent ?? ""] + (process.arguments ?? [])).joined(separator: " ")
+    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw Failure("\(command) exited with \(process.terminationStatus)")
+    }
+    for line in text.split(separator: "\n") where line.hasPrefix("{") {
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+      return object.compactMapValues { ($0 as? NSNumber)?.doubleValue }
+    }
+    throw Failure("\(command) printed no result")
+  }
+
+  private func monotonicNanoseconds() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec * 1_000_000_000 + time.tv_nsec
+  }
+}
+
+struct Failure: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}

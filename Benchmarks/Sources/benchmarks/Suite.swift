@@ -1,0 +1,102 @@
+/// All benchmarks. Both sides of a comparison are measured in turn; the result is the median over the rounds.
+struct Suite {
+  let runner: Runner
+  let rounds: Int
+  let note: (String) -> Void
+
+  static let names = ["op", "overhead", "python", "start", "ddp"]
+
+  func rows(_ name: String) throws -> [Row] {
+    switch name {
+    case "op": try operators()
+    case "overhead": try overhead()
+    case "python": try python()
+    case "start": try start()
+    case "ddp": try scaling()
+    default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
+    }
+  }
+
+  private func operators() throws -> [Row] {
+    let results = try repeated("op") { try runner.measure("op") }
+    return [("add of 4 floats, Swift + / C++", ""), ("the same, recorded for backward", "_recorded")].map {
+      row($0, results, "plus_ns" + $1, "cxx_ns" + $1, "ns", "plus_ratio" + $1, .atMost(1.3, "x"))
+    }
+  }
+
+  private func overhead() throws -> [Row] {
+    let results = try repeated("overhead") { try runner.measure("overhead", "--rounds", "5") }
+    let target = Row.Target.atMost(20, "us")
+    return [
+      row("W1 step, Trainer - bare Swift loop", results, "trainer_us", "bare_us", "us", "trainer_over_bare_us", target),
+      row("W1 step, Trainer with log and CSV", results, "logging_us", "bare_us", "us", "logging_over_bare_us", target),
+      row("W1 step, bare Swift loop - C++ loop", results, "bare_us", "cxx_us", "us", "bare_over_cxx_us", target),
+    ]
+  }
+
+  private func python() throws -> [Row] {
+    let results = try repeated("python") { () -> [String: Double] in
+      let name = "steps_per_second"
+      guard let ours = try runner.measure("steps")[name], let bare = try runner.measurePython("bare_loop.py")?[name],
+        let lightning = try runner.measurePython("lightning_lean.py")?[name]
+      else { return [:] }
+      return [
+        "ours": ours, "bare": bare, "lightning": lightning, "bare_ratio": ours / bare,
+        "lightning_ratio": ours / lightning,
+      ]
+    }
+    return [
+      row("W1, Trainer / Lightning lean", results, "ours", "lightning", "steps/s", "lightning_ratio", .atLeast(5, "x")),
+      row("W1, Trainer / bare PyTorch loop", results, "ours", "bare", "steps/s", "bare_ratio", .atLeast(2.5, "x")),
+    ]
+  }
+
+  private func start() throws -> [Row] {
+    let results = try repeated("start") { () -> [String: Double] in
+      let single = try runner.measure("start")
+      let ddp = try runner.measure("start", devices: 2)
+      return ["single": single["seconds"] ?? .nan, "ddp": ddp["seconds"] ?? .nan]
+    }
+    return [
+      row("start to first step, single", results, "single", nil, "s", "single", .atMost(0.45, "s")),
+      row("start to first step, ddp on 2", results, "ddp", nil, "s", "ddp", .atMost(0.9, "s")),
+    ]
+  }
+
+  private func scaling() throws -> [Row] {
+    let results = try repeated("ddp") { () -> [String: Double] in
+      let one = try runner.measure("scale")["samples_per_second"] ?? .nan
+      let two = try runner.measure("scale", devices: 2)["samples_per_second"] ?? .nan
+      let apart = try runner.measureTwo("scale", "samples_per_second")
+      return [
+        "one": one, "two": two, "apart": apart, "efficiency": two / (2 * one), "apart_efficiency": two / apart,
+      ]
+    }
+    let target = Row.Target.atLeast(0.95, "x")
+    return [
+      row("W4, ddp on 2 / 2 x single", results, "two", "one", "samples/s", "efficiency", target),
+      row("W4, ddp on 2 / two single at once", results, "two", "apart", "samples/s", "apart_efficiency", target),
+    ]
+  }
+
+  private func repeated(_ name: String, _ measure: () throws -> [String: Double]) throws -> [[String: Double]] {
+    try (0..<rounds).map { round in
+      note("\(name): round \(round + 1) of \(rounds)")
+      return try measure()
+    }
+  }
+
+  private func row(
+    _ name: String, _ results: [[String: Double]], _ measured: String, _ reference: String?, _ unit: String,
+    _ value: String, _ target: Row.Target
+  ) -> Row {
+    func median(_ key: String) -> Double {
+      let values = results.map { $0[key] ?? .nan }.sorted()
+      return values.count % 2 == 1
+        ? values[values.count / 2] : (values[values.count / 2 - 1] + values[values.count / 2]) / 2
+    }
+    return Row(
+      name: name, measured: median(measured), reference: reference.map(median), unit: unit, value: median(value),
+      target: target, rounds: results.map { $0[value] ?? .nan })
+  }
+}

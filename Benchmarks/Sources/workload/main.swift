@@ -1,0 +1,45 @@
+// One measurement, as a process of its own; prints one line of JSON. `benchmarks` runs this program.
+//
+//   workload op        add of two small tensors, from Swift and from C++
+//   workload overhead  the digits MLP in a C++ loop, a Swift loop and the Trainer, alternating
+//   workload profile   where the time of the two loops goes
+//   workload steps     the digits MLP in the Trainer
+//   workload start     the time to the first step
+//   workload scale     the ConvNet on one or more processes
+
+import Glibc
+import Stratagem
+
+do {
+  let options = try Options(Array(CommandLine.arguments.dropFirst()))
+  let temporary = String(cString: getenv("BENCHMARK_OUTPUT") ?? strdup("/tmp/stratagem-benchmark"))
+  let devices = try options.count("devices", 1)
+  switch options.command {
+  case "op":
+    Operator.measure(rounds: try options.count("rounds", 31)).print()
+  case "overhead":
+    let overhead = Overhead(
+      data: DigitsData(folder: try options.data()), windows: try options.count("windows", 5), temporary: temporary)
+    try overhead.measure(rounds: try options.count("rounds", 11)).print()
+  case "profile":
+    let overhead = Overhead(data: DigitsData(folder: try options.data()), windows: 50, temporary: temporary)
+    try overhead.profile().print()
+  case "steps":
+    let windows = try options.count("windows", 43)
+    let overhead = Overhead(data: DigitsData(folder: try options.data()), windows: windows, temporary: temporary)
+    var result = Result()
+    result.add("steps_per_second", 1 / (try overhead.trainer(logs: false)).median)
+    result.print()
+  case "start":
+    let data = DigitsData(folder: try options.data(), batchSize: 32 / devices, validates: true)
+    try Start.run(data: data, devices: devices, temporary: temporary)
+  case "scale":
+    try Scaling.run(devices: devices, steps: try options.count("steps", 8))
+  default:
+    throw UsageError("'\(options.command)' is no command: op, overhead, profile, steps, start, scale")
+  }
+} catch {
+  let line = "workload: \(error)\n"
+  _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+  exit(1)
+}

@@ -1,0 +1,39 @@
+/// When training ends.
+extension FitLoop {
+  /// Whether training is over: the same answer on all ranks.
+  func isStopRequested() -> Bool {
+    let progress = trainer.progress
+    let settings = trainer.settings
+    if trainer.shouldStop { return true }
+    if let maxSteps = settings.maxSteps, progress.globalStep >= maxSteps { return true }
+    guard let until = settings.until ?? (settings.maxSteps == nil ? .epochs(TrainerSettings.defaultEpochs) : nil) else {
+      return false
+    }
+    let isReached = until.isReached(
+      epochs: progress.epoch, steps: progress.globalStep, samples: progress.samples, seconds: elapsedSeconds)
+    guard case .time = until, strategy.worldSize > 1 else { return isReached }
+    // The clocks of the ranks differ: the first one to be done ends it for all. Without an answer there is no going on.
+    return (try? strategy.reduceDecision(isReached, all: false)) ?? true
+  }
+
+  private var elapsedSeconds: Double { trainer.progress.seconds + (ContinuousClock.now - clockStart).seconds }
+
+  /// The seconds since the last call.
+  func takeSeconds() -> Double {
+    defer { clockStart = .now }
+    return (ContinuousClock.now - clockStart).seconds
+  }
+
+  /// Ends the run when a signal asked for it; rank 0 saves first.
+  func stopIfInterrupted() throws {
+    guard let signal = InterruptMonitor.shared.signal else { return }
+    trainer.progress.seconds += takeSeconds()
+    guard strategy.isGlobalZero else { throw TrainingError.interrupted(signal: signal, checkpoint: nil) }
+    for callback in trainer.callbacks { try callback.onInterrupt(trainer) }
+    throw TrainingError.interrupted(signal: signal, checkpoint: trainer.modelCheckpoint?.lastPath)
+  }
+}
+
+extension Duration {
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

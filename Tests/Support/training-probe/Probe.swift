@@ -1,0 +1,133 @@
+import Stratagem
+
+/// One process of a probe run.
+struct Probe {
+  let options: ProbeOptions
+  let recorder: HookRecorder
+
+  init(_ options: ProbeOptions) {
+    self.options = options
+    recorder = HookRecorder(options)
+  }
+
+  func run() throws {
+    let trainer = try makeTrainer(options.folder)
+    switch options.scenario {
+    case "fit": try fit(trainer)
+    case "stages": try runStages(trainer)
+    case "fit-twice": try fitTwice(trainer)
+    case "other-size": try changeSize(trainer)
+    case "validate": report(trainer, try trainer.validate(makeModel(), makeData(trainer), from: options["from"]))
+    case "predict": try predict(trainer)
+    case "catch": try goOnAfterFailure(trainer)
+    case "ranks-differ": try loseRank(trainer)
+    default: throw ProbeError(description: "unknown scenario \(options.scenario)")
+    }
+  }
+
+  func makeTrainer(_ output: String) throws -> Trainer {
+    var callbacks: [Callback] = [recorder]
+    if let every = options.int("every-steps") {
+      callbacks.append(ModelCheckpoint(monitor: nil, everySteps: every))
+    } else if let monitor = options["monitor"] {
+      callbacks.append(ModelCheckpoint(monitor: monitor, mode: .maximum, keep: options.int("keep", 1)))
+    }
+    let strategy = options["strategy"] ?? (options.devices == 1 ? "single_device" : "ddp")
+    return try Trainer(
+      strategy: strategy, accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
+      until: options.int("epochs").map { .epochs($0) }, maxSteps: options.int("steps"),
+      accumulate: options.int("accumulate", 1), sanityBatches: options.int("sanity", 0), callbacks: callbacks,
+      checkpointing: options["checkpoints"] != "no", output: output)
+  }
+
+  func makeModel(seed: UInt64 = 3) -> ProbeModel {
+    TorchRuntime.manualSeed(seed)
+    return options.has("hooks") ? RecordedModel(options, recorder) : ProbeModel(options, recorder)
+  }
+
+  func makeData(_ trainer: Trainer) -> ProbeData { ProbeData(options, recorder) { trainer.rank } }
+
+  private func fit(_ trainer: Trainer) throws {
+    let data = makeData(trainer)
+    let resume = options["resume"]
+    switch options["model"] {
+    case "no-optimizer": try trainer.fit(ModelWithoutOptimizer(), data)
+    case "no-training-step": try trainer.fit(ModelWithoutTrainingStep(), data)
+    case "no-evaluation": try trainer.fit(ModelWithoutEvaluation(), data)
+    case "other": try trainer.fit(OtherModel(), data, resumeFrom: resume)
+    default:
+      let model = makeModel()
+      try trainer.fit(model, data, resumeFrom: resume)
+      try reportWeights(trainer, model)
+    }
+  }
+
+  private func runStages(_ trainer: Trainer) throws {
+    let model = makeModel()
+    let data = makeData(trainer)
+    try trainer.fit(model, data)
+    report(trainer, try trainer.validate(model, data))
+    report(trainer, try trainer.test(model, data))
+    _ = try trainer.predict(model, data)
+  }
+
+  private func fitTwice(_ trainer: Trainer) throws {
+    let first = makeModel()
+    try trainer.fit(first, makeData(trainer))
+    try reportWeights(trainer, first)
+    let other = try makeTrainer(options.folder + "/second")
+    let second = makeModel()
+    try other.fit(second, makeData(other))
+    try reportWeights(other, second)
+    let again = makeModel()
+    try trainer.fit(again, makeData(trainer))
+    try reportWeights(trainer, again)
+  }
+
+  private func changeSize(_ trainer: Trainer) throws {
+    try trainer.fit(makeModel(), makeData(trainer))
+    let other = try Trainer(
+      strategy: "ddp", accelerator: "cpu", devices: .count(options.devices + 1), maxSteps: 1,
+      output: options.folder + "/second")
+    try other.fit(makeModel(), makeData(other))
+  }
+
+  private func predict(_ trainer: Trainer) throws {
+    guard let rows = try trainer.predict(makeModel(), makeData(trainer), from: options["from"]) else { return }
+    guard trainer.isGlobalZero else { return }
+    for row in 0..<rows.size(0) { print("row \(row) \(try rows[row].array(as: Float.self))") }
+  }
+
+  /// A program that catches the error of a run and ends well.
+  private func goOnAfterFailure(_ trainer: Trainer) throws {
+    do {
+      try trainer.fit(makeModel(), makeData(trainer))
+    } catch {
+      print("caught: \(error)")
+    }
+  }
+
+  /// The ranks do not run the same program: rank 1 ends after the first fit.
+  private func loseRank(_ trainer: Trainer) throws {
+    try trainer.fit(makeModel(), makeData(trainer))
+    if trainer.rank == 1 { return }
+    try trainer.fit(makeModel(), makeData(trainer))
+  }
+
+  private func report(_ trainer: Trainer, _ metrics: [String: Double]) {
+    guard trainer.isGlobalZero else { return }
+    for (name, value) in metrics.sorted(by: { $0.key < $1.key }) { print("\(name) \(value)") }
+    print("samples \(trainer.evaluatedSamples)")
+  }
+
+  /// Prints a sum over the bits of all weights, so that ranks and runs can be compared to the bit.
+  private func reportWeights(_ trainer: Trainer, _ model: ProbeModel) throws {
+    var hash: UInt64 = 14_695_981_039_346_656_037
+    for parameter in model.parameters() {
+      for value in try parameter.tensor.detached().array(as: Float.self) {
+        hash = (hash ^ UInt64(value.bitPattern)) &* 1_099_511_628_211
+      }
+    }
+    print("weights of rank \(trainer.rank): \(hash)")
+  }
+}

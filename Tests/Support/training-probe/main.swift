@@ -1,0 +1,15 @@
+// A program for the tests of whole runs: `training-probe SCENARIO DEVICES FOLDER [NAME=VALUE ...]`.
+import Glibc
+import Stratagem
+
+guard let options = ProbeOptions(Array(CommandLine.arguments.dropFirst())) else {
+  print("usage: training-probe SCENARIO DEVICES FOLDER [NAME=VALUE ...]")
+  exit(64)
+}
+do {
+  try Probe(options).run()
+} catch {
+  let text = "Error: \(error)\n"
+  write(2, text, text.utf8.count)
+  exit(1)
+}
