@@ -115,8 +115,8 @@ extension Trainer {
     guard samples % layout.samplesPerBatch == 0, samples / layout.samplesPerBatch <= layout.batchCount else {
       throw CheckpointError(
         path: path,
-        reason: "it was written after \(progress.batch) batches of \(batchSize) samples on each of \(worldSize) ranks, a "
-          + "place in the epoch that \(layout.batchCount) batches of \(layout.batchSize) samples on \(layout.worldSize) "
+        reason: "it was written after \(progress.batch) batches of \(batchSize) samples on each of \(worldSize) ranks, "
+          + "a place in the epoch that \(layout.batchCount) batches of \(layout.batchSize) samples on \(layout.worldSize) "
           + "ranks do not have; resume with the same batches, or from a checkpoint at the end of an epoch")
     }
     progress.batch = samples / layout.samplesPerBatch
