@@ -72,6 +72,7 @@ let package = Package(
     .executableTarget(name: "launch-probe", dependencies: ["Stratagem"], path: "Tests/Support/launch-probe"),
     .executableTarget(
       name: "collective-probe", dependencies: ["Torch", "TorchDistributed"], path: "Tests/Support/collective-probe"),
+    .executableTarget(name: "training-probe", dependencies: ["Stratagem"], path: "Tests/Support/training-probe"),
     // Tests
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
     .testTarget(name: "TorchNNTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),
@@ -85,6 +86,8 @@ let package = Package(
         "StratagemCLI", "Stratagem", "Torch", "TorchNN", "TorchOptim", "TorchData",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .testTarget(
+      name: "TrainingTests", dependencies: ["Torch", "digits", "digits-cnn", "byte-gpt", "training-probe"]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
   ],
   swiftLanguageModes: [.v6],

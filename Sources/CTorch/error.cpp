@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "ctorch.h"
 #include "ctorch_internal.h"
+#include "line_table.h"
 
 namespace {
 
@@ -32,35 +34,35 @@ bool endsWith(const std::string& text, const char* suffix) {
   return text.size() >= length && text.compare(text.size() - length, length, suffix) == 0;
 }
 
-/// The line tables name files with or without the leading slash.
-std::string withoutLeadingSlash(std::string path) {
-  path.erase(0, path.find_first_not_of('/'));
-  return path;
-}
-
-/// One frame at a time: libtorch's reader of line tables gives up on a whole batch when it does not know one of them.
-torch::unwind::Frame symbolized(void* address) {
-  try {
-    return torch::unwind::symbolize({address}, torch::unwind::Mode::fast).at(0);
-  } catch (const std::exception&) {
-    return {};
+/// The source lines of return addresses, in the order of the stack; unknown for those in libraries that are not ours.
+std::vector<ct::SourceLine> sourceLines(const std::vector<void*>& stack) {
+  std::vector<ct::SourceLine> lines(stack.size());
+  std::map<std::string, std::pair<std::vector<size_t>, std::vector<uint64_t>>> libraries;
+  for (size_t index = 0; index < stack.size(); ++index) {
+    const auto library = torch::unwind::libraryFor(stack[index]);
+    if (!library || isForeign(library->first)) continue;
+    auto& [indices, addresses] = libraries[library->first];
+    indices.push_back(index);
+    addresses.push_back(library->second - 1);  // the call comes before the address it returns to
   }
+  for (const auto& [path, frames] : libraries) {
+    const auto found = ct::sourceLines(path, frames.second);
+    for (size_t index = 0; index < found.size(); ++index) lines[frames.first[index]] = found[index];
+  }
+  return lines;
 }
 
 bool locate(
     const std::vector<void*>& stack, const char* library_root, char* file, size_t capacity, intptr_t* line) {
-  const std::string root = withoutLeadingSlash(library_root);
-  for (void* address : stack) {
-    auto library = torch::unwind::libraryFor(address);
-    if (!library || isForeign(library->first)) continue;
-    const auto frame = symbolized(address);
-    if (frame.lineno == 0 || !endsWith(frame.filename, ".swift")) continue;
-    const std::string path = withoutLeadingSlash(frame.filename);
-    if (path.compare(0, root.size(), root) == 0) continue;
-    if (path.find("@__swiftmacro_") != std::string::npos) continue;  // the text of an expanded macro is in no file
-    std::strncpy(file, ("/" + path).c_str(), capacity - 1);
+  const std::string root = library_root;
+  for (const auto& frame : sourceLines(stack)) {
+    if (frame.line == 0 || !endsWith(frame.file, ".swift")) continue;
+    if (frame.file.compare(0, root.size(), root) == 0) continue;
+    // The text of an expanded macro is in no file.
+    if (frame.file.find("@__swiftmacro_") != std::string::npos) continue;
+    std::strncpy(file, frame.file.c_str(), capacity - 1);
     file[capacity - 1] = 0;
-    *line = static_cast<intptr_t>(frame.lineno);
+    *line = static_cast<intptr_t>(frame.line);
     return true;
   }
   return false;

@@ -24,7 +24,8 @@ struct CheckpointTests {
       .first?.dictionaryValue
     #expect(group?["lr"]?.doubleValue == 0.05 / 4)
     #expect(group?["initial_lr"]?.doubleValue == 0.05)
-    #expect(run.folder.names() == ["checkpoints", "metrics.csv"])
+    #expect(run.folder.names() == ["checkpoints", "hparams.yaml", "metrics.csv"])
+    #expect(run.folder.text("hparams.yaml") == "learning_rate: 0.05\n")
     #expect(run.folder.names(in: "checkpoints") == ["last.ckpt"])
   }
 
@@ -53,9 +54,21 @@ struct CheckpointTests {
     #expect(try state?["best_model_score"]?.tensorValue?.scalar() == scores[best[0]])
   }
 
+  @Test("Checkpoints in the middle of an epoch, for the run that fails", arguments: [1, 2])
+  func everySteps(ranks: Int) throws {
+    let run = try ProbeRun("fit", ranks, "every-steps=2", "train=40", "epochs=1", "fault=throw", "at=3", "rank=0")
+    #expect(run.status == 1)
+    #expect(try CheckpointFile("\(run.folder.path)/checkpoints/last.ckpt").step == 2)
+    let path = "\(run.folder.path)/checkpoints/last.ckpt"
+    let rest = try ProbeRun("fit", ranks, "train=40", "epochs=1", "resume=\(path)").succeeded()
+    let whole = try ProbeRun("fit", ranks, "train=40", "epochs=1").succeeded()
+    #expect(rest.weightSums == whole.weightSums)
+  }
+
   @Test("A monitored metric that only some ranks saw does not keep the ranks apart")
   func monitorWithFewSamples() throws {
-    let run = try ProbeRun("fit", 3, "monitor=val/accuracy", "keep=1", "val=1", "epochs=2", "train=24").succeeded()
+    let run = try ProbeRun("fit", 3, "monitor=val/accuracy", "val=1", "epochs=2", "train=24", "schedule=plateau")
+      .succeeded()
     #expect(Set(run.weightSums).count == 1)
     #expect(run.folder.names(in: "checkpoints") == ["epoch=0-step=2.ckpt", "last.ckpt"])
   }

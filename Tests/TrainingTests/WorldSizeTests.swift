@@ -83,6 +83,17 @@ struct WorldSizeTests {
     #expect(Double(right) / 297 == accuracy)
   }
 
+  @Test("Evaluation of fewer samples than there are ranks", arguments: [1, 2, 7])
+  func fewSamples(samples: Int) throws {
+    let results = try [1, 3].map { ranks in
+      try ProbeRun("validate", ranks, "val=\(samples)", "batch=2").succeeded().run.outputLines
+    }
+    #expect(results[0].count == 3)
+    #expect(results[0].last == "samples \(samples)")
+    #expect(results[1].first == results[0].first)
+    #expect(results[1].last == results[0].last)
+  }
+
   @Test("Rows of floats arrive in the order of the samples, also with fewer samples than ranks", arguments: [1, 2, 7])
   func rows(samples: Int) throws {
     let tables = try [1, 2, 3].map { ranks in

@@ -75,8 +75,10 @@ final class FitLoop<Batch> {
   /// Nil when there is nothing to validate on.
   private func validationLoop() throws -> EvaluationLoop<Batch>? {
     guard let loader = try withErrorScope({ try data.validationLoader() }) else { return nil }
-    let loop = EvaluationLoop(trainer: trainer, model: model, loader: loader, stage: .fit)
-    return try loop.batchCount() == 0 && loader.batchCount > 0 ? nil : loop
+    // Decided by the limit alone: a rank without samples of its own validates with the others.
+    let limit = trainer.settings.limitValidationBatches
+    if limit == .batches(0) || limit == .fraction(0) { return nil }
+    return EvaluationLoop(trainer: trainer, model: model, loader: loader, stage: .fit)
   }
 
   private func startLoggers() throws {
