@@ -9,6 +9,8 @@ open class ParallelStrategy: Strategy {
   /// The processes of the run; nil outside a run.
   public private(set) final var group: ProcessGroup?
   private var world: ProcessWorld?
+  /// Receives what workers print; nil writes it to this process's own output.
+  var outputHandler: (@Sendable (WorkerOutputLine) -> Void)?
 
   public init(
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
@@ -32,7 +34,7 @@ open class ParallelStrategy: Strategy {
 
   open override func setUpEnvironment() throws {
     guard let plan else { return }
-    let world = try ProcessWorld.start(plan, timeout: min(timeout, 300))
+    let world = try ProcessWorld.start(plan, timeout: min(timeout, 300), outputHandler: outputHandler)
     self.world = world
     try super.setUpEnvironment()
     group = try world.makeGroup(timeout: timeout)

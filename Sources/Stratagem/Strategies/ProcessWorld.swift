@@ -27,7 +27,9 @@ final class ProcessWorld {
   /// The world of this program, started when it does not exist yet.
   ///
   /// The store is opened before the workers are started and its real port handed on, so that no port has to be agreed.
-  static func start(_ plan: RunPlan, timeout: Double) throws -> ProcessWorld {
+  static func start(
+    _ plan: RunPlan, timeout: Double, outputHandler: (@Sendable (WorkerOutputLine) -> Void)? = nil
+  ) throws -> ProcessWorld {
     if let current {
       guard current.worldSize == plan.worldSize else {
         throw LaunchError.differentSize(running: current.worldSize, asked: plan.worldSize)
@@ -45,10 +47,13 @@ final class ProcessWorld {
     try environment.validate(numDevices: plan.processesPerNode, numNodes: plan.numNodes)
     let isOneNode = plan.numNodes == 1
     let isOurs = WorkerProcess.isWorker || !environment.createsProcessesExternally
+    var options = SupervisorOptions()
+    options.outputHandler = outputHandler
     let launcher: Launcher =
       isOurs
       ? RelaunchLauncher(
-        localWorldSize: plan.processesPerNode, numNodes: plan.numNodes, nodeRank: environment.nodeRank)
+        localWorldSize: plan.processesPerNode, numNodes: plan.numNodes, nodeRank: environment.nodeRank,
+        options: options)
       : ExternalLauncher()
     let store = try openStore(environment, isLocal: isOneNode && isOurs, variables, timeout: timeout)
     let address = isOneNode && isOurs ? "127.0.0.1" : environment.mainAddress

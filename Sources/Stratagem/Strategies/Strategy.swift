@@ -18,6 +18,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public private(set) final var module: AnyLightningModule?
   public private(set) final var optimizer: Optimizer?
   public private(set) final var schedules: [OptimizerPlan.Schedule] = []
+  /// The device that batches have to be moved to; nil for the one they are on.
+  private var transferTarget: Device?
   /// The parameters, found once a run.
   public private(set) final var parameters: [AnyParameter] = []
 
@@ -53,7 +55,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public final var isGlobalZero: Bool { rank == 0 && !isShadow }
 
   /// True for a trainer of one process inside a worker, which repeats what the process that started it does.
-  var isShadow: Bool { worldSize == 1 && WorkerProcess.isWorker }
+  private var isShadow: Bool { isInWorker && worldSize == 1 }
+  private let isInWorker = WorkerProcess.isWorker
 
   /// Remembers the module and lets go of what the run before left. Called at the start of every run.
   public final func connect(_ module: AnyLightningModule) {
@@ -71,7 +74,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     guard let module else { return }
     try module.checkStructure()
     precision?.convert(module)
-    if rootDevice != .cpu { module.to(rootDevice) }
+    transferTarget = rootDevice == .cpu ? nil : rootDevice
+    if let transferTarget { module.to(transferTarget) }
     parameters = module.parameters()
     if stage == .fit {
       try synchronizeModule()
@@ -133,7 +137,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// A batch on the device and in the number format of this process.
   final func prepared<Batch>(_ batch: Batch, for module: LightningModule<Batch>) throws -> Batch {
     var batch = batch
-    if rootDevice != .cpu { batch = try module.transfer(batch, to: rootDevice) }
+    if let transferTarget { batch = try module.transfer(batch, to: transferTarget) }
     if let dtype = precision?.inputType { batch = try module.convert(batch, to: dtype) }
     return batch
   }

@@ -105,7 +105,20 @@ public final class Trainer {
     // Checkpoints come last, so that they contain what the others did.
     self.callbacks = all.filter { !($0 is ModelCheckpoint) } + all.filter { $0 is ModelCheckpoint }
     self.loggers = loggers ?? [CSVLogger(outputDirectory)]
-    progressBar = ProgressBar(mode: self.strategy.isGlobalZero ? progress : .silent)
+    let bar = ProgressBar(mode: self.strategy.isGlobalZero ? progress : .silent)
+    progressBar = bar
+    if bar.mode == .interactive { (self.strategy as? ParallelStrategy)?.outputHandler = Trainer.printing(above: bar) }
+  }
+
+  /// Prints the lines of workers where they do not tear a bar that is being drawn.
+  private static func printing(above bar: ProgressBar) -> @Sendable (WorkerOutputLine) -> Void {
+    { line in
+      if line.stream == .output && isatty(STDOUT_FILENO) == 0 {
+        WorkerOutputTag.write(line)
+      } else {
+        bar.announce(WorkerOutputTag.text(rank: line.rank, colored: getenv("NO_COLOR") == nil) + line.text)
+      }
+    }
   }
 
   private static func makeStrategy(

@@ -9,8 +9,10 @@ extension FitLoop {
     guard let until = settings.until ?? (settings.maxSteps == nil ? .epochs(TrainerSettings.defaultEpochs) : nil) else {
       return false
     }
+    var seconds = 0.0
+    if case .time = until { seconds = elapsedSeconds }
     let isReached = until.isReached(
-      epochs: progress.epoch, steps: progress.globalStep, samples: progress.samples, seconds: elapsedSeconds)
+      epochs: progress.epoch, steps: progress.globalStep, samples: progress.samples, seconds: seconds)
     guard case .time = until, strategy.worldSize > 1 else { return isReached }
     // The clocks of the ranks differ: the first one to be done ends it for all. Without an answer there is no going on.
     return (try? strategy.reduceDecision(isReached, all: false)) ?? true
