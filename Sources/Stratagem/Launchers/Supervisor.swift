@@ -92,7 +92,11 @@ public final class Supervisor: Sendable {
   /// To be called first thing when an error of rank 0 is caught, before connections are closed: the errors that
   /// workers get from closed connections could otherwise be taken for the cause.
   public func abort() {
-    state.withLock { $0.isAborted = true }
+    state.withLock { state in
+      state.isAborted = true
+      // Rank 0 has an error of its own to tell; a worker that failed in the same moment has nothing to add.
+      state.isAcknowledged = true
+    }
     wake.signal()
     finished.wait(seconds: 2)
   }
