@@ -7,8 +7,6 @@ final class StepRows {
   private var rows: [LoggedRow] = []
   private var weights: [Double] = []
 
-  var count: Int { rows.count }
-
   /// Takes the values that were logged for the batch at hand.
   func append(epoch: Int, step: Int, from metrics: MetricStore) {
     var values: [(name: String, value: MetricNumber)] = []
