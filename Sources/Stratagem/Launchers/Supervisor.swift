@@ -18,8 +18,6 @@ public final class Supervisor: Sendable {
     var startError: LaunchError?
     var runningRanks: [Int] = []
     var endedEarly: [Int] = []
-    /// Rank 0 waits for all workers to join it.
-    var needsWorkers = false
   }
 
   /// The number of processes on this node, this one included.
@@ -129,17 +127,6 @@ public final class Supervisor: Sendable {
     wake.signal()
     if let failure { throw failure }
     return stragglers
-  }
-
-  /// Runs `body`, which waits until all workers have come: a worker that has ended, even without an error, will not.
-  func awaitingWorkers<Result>(_ body: () throws -> Result) throws -> Result {
-    let missing = state.withLock { state -> Int? in
-      state.needsWorkers = true
-      return state.endedEarly.first
-    }
-    defer { state.withLock { $0.needsWorkers = false } }
-    if let missing { throw WorkerFailure(rank: missing, cause: .exited(0), exitStatus: 1) }
-    return try body()
   }
 
   /// Records the verdict; called by the supervisor's thread after the workers were killed.

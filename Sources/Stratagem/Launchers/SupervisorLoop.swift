@@ -108,7 +108,7 @@ final class SupervisorLoop {
     switch phase {
     case .running:
       if supervisor.state.withLock({ $0.isRunActive }) { for worker in workers { worker.noteDesertion() } }
-      guard let strongest = workers.compactMap(\.evidence).min() else { return decideIfMissing() }
+      guard let strongest = workers.compactMap(\.evidence).min() else { return }
       supervisor.state.withLock { $0.isCollecting = true }
       let options = supervisor.options
       let window = strongest.weight == .cause ? options.endingTime : options.collectionWindow
@@ -131,15 +131,6 @@ final class SupervisorLoop {
     guard deadlineHasPassed || (isCertain && isComplete) else { return }
     kill()
     supervisor.decide(root.failure(recentErrorLines: relay?.recentErrorLines(of: root.rank) ?? []))
-    phase = .decided(reactionBy: Deadline(after: supervisor.options.reactionTime))
-  }
-
-  /// Decides when rank 0 waits for a worker that has ended without an error.
-  private func decideIfMissing() {
-    let rank = supervisor.state.withLock { $0.needsWorkers ? $0.endedEarly.first : nil }
-    guard let missing = workers.first(where: { $0.rank == rank }) else { return }
-    kill()
-    supervisor.decide(missing.failure(recentErrorLines: []))
     phase = .decided(reactionBy: Deadline(after: supervisor.options.reactionTime))
   }
 

@@ -89,6 +89,13 @@ open class AnyLightningModule: Module {
       sampleCount: sampleCount)
   }
 
+  /// Puts all layers into evaluation mode; the answer puts each back into the mode it was in.
+  final func enterEvaluationMode() -> () -> Void {
+    let modes = namedModules().map { (module: $0.module, isTraining: $0.module.isTraining) }
+    eval()
+    return { for mode in modes { mode.module.isTraining = mode.isTraining } }
+  }
+
   private final func metricNumber(_ value: Tensor, _ name: String) -> MetricNumber? {
     guard let number = try? value.scalar() else {
       if !value.isPoisoned {

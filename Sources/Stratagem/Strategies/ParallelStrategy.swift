@@ -37,6 +37,7 @@ open class ParallelStrategy: Strategy {
     let world = try ProcessWorld.start(plan, timeout: min(timeout, 300), outputHandler: outputHandler)
     self.world = world
     try super.setUpEnvironment()
+    supervisor?.setRunActive(true)
     group = try world.makeGroup(timeout: timeout)
   }
 
@@ -74,7 +75,14 @@ open class ParallelStrategy: Strategy {
     return all ? votes == worldSize : votes > 0
   }
 
+  /// A worker passes the barrier, and may end, only after rank 0 has stopped to expect it.
+  override func finishRun() throws {
+    supervisor?.setRunActive(false)
+    try barrier()
+  }
+
   open override func tearDown() {
+    supervisor?.setRunActive(false)
     group = nil
     super.tearDown()
   }

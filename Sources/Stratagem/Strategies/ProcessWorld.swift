@@ -35,7 +35,7 @@ final class ProcessWorld {
         throw LaunchError.differentSize(running: current.worldSize, asked: plan.worldSize)
       }
       if let supervisor = current.launcher.supervisor,
-        supervisor.hasFinished || supervisor.runningRanks.count < supervisor.localWorldSize - 1
+        supervisor.runningRanks.count < supervisor.localWorldSize - 1
       {
         throw LaunchError.workersHaveEnded
       }
@@ -85,12 +85,8 @@ final class ProcessWorld {
   /// A group of all processes for one run.
   func makeGroup(timeout: Double) throws -> ProcessGroup {
     groups += 1
-    let join = {
-      try ProcessGroup.gloo(
-        store: try self.store.prefixed("run/\(self.groups)"), rank: self.rank, size: self.worldSize, timeout: timeout,
-        address: self.address, name: "run\(self.groups)")
-    }
-    guard let supervisor = launcher.supervisor else { return try join() }
-    return try supervisor.awaitingWorkers(join)
+    return try ProcessGroup.gloo(
+      store: try store.prefixed("run/\(groups)"), rank: rank, size: worldSize, timeout: timeout, address: address,
+      name: "run\(groups)")
   }
 }

@@ -69,11 +69,11 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Starts the processes and sets up communication.
   open func setUpEnvironment() throws { try accelerator?.setUpDevice(rootDevice) }
 
-  /// Converts and moves the module, makes the optimizer when training, and prepares the distribution.
+  /// Moves the module, makes the optimizer when training, and prepares the distribution. The module has the number format
+  /// of the run by then.
   open func setUp(_ stage: Stage) throws {
     guard let module else { return }
     try module.checkStructure()
-    precision?.convert(module)
     transferTarget = rootDevice == .cpu ? nil : rootDevice
     if let transferTarget { module.to(transferTarget) }
     parameters = module.parameters()
@@ -182,6 +182,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     guard isGlobalZero else { return }
     try (checkpointIO ?? FileCheckpointIO()).remove(at: path)
   }
+
+  /// Waits until all ranks have come to the end of a run.
+  func finishRun() throws {}
 
   /// Ends the communication of a run; also after an error. The optimizer stays until the next run, so that a checkpoint
   /// can still be saved.

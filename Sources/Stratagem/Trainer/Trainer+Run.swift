@@ -18,7 +18,6 @@ extension Trainer {
     var status = LoggerStatus.failed
     defer {
       progressBar.close()
-      supervisor?.setRunActive(false)
       if status != .success { try? finalizeLoggers(status) }
       strategy.tearDown()
       module.trainer = nil
@@ -27,11 +26,8 @@ extension Trainer {
     do {
       let result = try InterruptMonitor.shared.watching {
         try strategy.setUpEnvironment()
-        supervisor?.setRunActive(true)
         let result = try withErrorScope(body)
-        // A worker passes this barrier, and may end, only after rank 0 has stopped to expect it.
-        supervisor?.setRunActive(false)
-        try strategy.barrier()
+        try strategy.finishRun()
         return result
       }
       status = .success
@@ -47,8 +43,6 @@ extension Trainer {
     }
   }
 
-  private var supervisor: Supervisor? { (strategy as? ParallelStrategy)?.supervisor }
-
   /// Finds whose failure ended the run, and ends the other processes.
   ///
   /// When a process dies, the others see closed connections: such an error of rank 0 is only the echo of a worker's.
@@ -63,7 +57,7 @@ extension Trainer {
       }
       return error
     }
-    guard let supervisor else { return error }
+    guard let supervisor = (strategy as? ParallelStrategy)?.supervisor else { return error }
     if isEcho, let failure = supervisor.rootFailure(within: 1) { return failure }
     supervisor.abort()
     return error
@@ -89,6 +83,14 @@ extension Trainer {
     callbackMetrics = [:]
     metricSteps = [:]
     isStepBoundary = true
+  }
+
+  /// Ends the run when a signal asked for it; in a fit rank 0 saves first.
+  func stopIfInterrupted() throws {
+    guard let signal = InterruptMonitor.shared.signal else { return }
+    guard isGlobalZero, stage == .fit else { throw TrainingError.interrupted(signal: signal, checkpoint: nil) }
+    for callback in callbacks { try callback.onInterrupt(self) }
+    throw TrainingError.interrupted(signal: signal, checkpoint: modelCheckpoint?.lastPath)
   }
 
   /// Calls a hook on the callbacks, then on the module.

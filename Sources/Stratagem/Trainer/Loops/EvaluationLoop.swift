@@ -27,9 +27,8 @@ final class EvaluationLoop<Batch> {
   func run(limit: Int? = nil) throws -> [String: Double] {
     try start()
     try strategy.prepareForEvaluation()
-    let modes = model.namedModules().map { (module: $0.module, isTraining: $0.module.isTraining) }
-    model.eval()
-    defer { for mode in modes { mode.module.isTraining = mode.isTraining } }
+    let restoreModes = model.enterEvaluationMode()
+    defer { restoreModes() }
     trainer.metrics.begin(defaultTargets: .epoch)
     defer { trainer.metrics.end() }
     let allowed = try batchCount()
@@ -86,12 +85,7 @@ final class EvaluationLoop<Batch> {
       }
       index += 1
       trainer.progressBar.advance(batch: index)
-      if let signal = InterruptMonitor.shared.signal, strategy.isGlobalZero {
-        // In a fit the state of training is saved, as between two steps.
-        if stage == .fit { for callback in trainer.callbacks { try callback.onInterrupt(trainer) } }
-        throw TrainingError.interrupted(
-          signal: signal, checkpoint: stage == .fit ? trainer.modelCheckpoint?.lastPath : nil)
-      }
+      try trainer.stopIfInterrupted()
     }
     return samples
   }

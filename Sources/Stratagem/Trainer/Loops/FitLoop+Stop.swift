@@ -26,13 +26,11 @@ extension FitLoop {
     return (ContinuousClock.now - clockStart).seconds
   }
 
-  /// Ends the run when a signal asked for it; rank 0 saves first.
+  /// Ends the run when a signal asked for it, with the time up to now in what is saved.
   func stopIfInterrupted() throws {
-    guard let signal = InterruptMonitor.shared.signal else { return }
+    guard InterruptMonitor.shared.isInterrupted else { return }
     trainer.progress.seconds += takeSeconds()
-    guard strategy.isGlobalZero else { throw TrainingError.interrupted(signal: signal, checkpoint: nil) }
-    for callback in trainer.callbacks { try callback.onInterrupt(trainer) }
-    throw TrainingError.interrupted(signal: signal, checkpoint: trainer.modelCheckpoint?.lastPath)
+    try trainer.stopIfInterrupted()
   }
 }
 

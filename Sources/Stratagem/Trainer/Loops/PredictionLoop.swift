@@ -21,9 +21,8 @@ final class PredictionLoop<Batch> {
   func run() throws -> Tensor? {
     try trainer.call({ try $0.onPredictStart(self.trainer) }, { try $0.onPredictStart() })
     try strategy.prepareForEvaluation()
-    let modes = model.namedModules().map { (module: $0.module, isTraining: $0.module.isTraining) }
-    model.eval()
-    defer { for mode in modes { mode.module.isTraining = mode.isTraining } }
+    let restoreModes = model.enterEvaluationMode()
+    defer { restoreModes() }
     let batchCount =
       try trainer.settings.limitPredictBatches.count(of: loader.batchCount, parameter: "limitPredictBatches")
       ?? loader.batchCount
@@ -59,9 +58,7 @@ final class PredictionLoop<Batch> {
       }
       index += 1
       trainer.progressBar.advance(batch: index)
-      if let signal = InterruptMonitor.shared.signal, strategy.isGlobalZero {
-        throw TrainingError.interrupted(signal: signal, checkpoint: nil)
-      }
+      try trainer.stopIfInterrupted()
     }
     return (rows, indices)
   }
