@@ -18,7 +18,7 @@ run_case() {
   for tool in "${real_tools[@]}"; do
     ln -s "$(command -v "$tool")" "$box/bin/$tool"
   done
-  cp "$repository/Scripts/setup" "$repository/Scripts/libtorch_wheel.py" "$box/checkout/Scripts/"
+  cp "$repository/Scripts/setup" "$repository/Scripts/libtorch_wheel.py" "$repository/Scripts/python-env" "$box/checkout/Scripts/"
   : >"$box/calls"
   stub swift 'echo "Swift version 6.3.1 (a stand-in)"'
   stub swiftc 'exit 1'

@@ -13,11 +13,11 @@ enum Repository {
     return URL(filePath: tests).deletingLastPathComponent().appending(path: name).path
   }
 
-  /// Python with PyTorch, when `Tests/Reference/generate` has made its virtual environment.
+  /// Python with PyTorch, when `Scripts/python-env` has made its environment.
   static let python: String? = {
     let environment = ProcessInfo.processInfo.environment
     let cache = environment["STRATAGEM_CACHE"] ?? (environment["HOME"] ?? "") + "/.cache/stratagem"
-    let path = "\(cache)/reference-venv/bin/python"
+    let path = "\(cache)/python/bin/python"
     return FileManager.default.isExecutableFile(atPath: path) ? path : nil
   }()
 }
