@@ -24,14 +24,14 @@ struct OptimizerSettingsTests {
   func optimizers() throws {
     let layer = Linear(2, 1)
     let sgd = try OptimizerSettings(.sgd, learningRate: 0.1, momentum: 0.9, weightDecay: 0.5).plan(for: layer)
-    let group = try #require((sgd.optimizer as? SGD)?.parameterGroups.first as? SGD.Group)
+    let group = try #require((sgd.optimizers[0] as? SGD)?.parameterGroups.first as? SGD.Group)
     #expect(group.learningRate == 0.1)
     #expect(group.momentum == 0.9)
     #expect(group.weightDecay == 0.5)
     #expect(sgd.schedules.isEmpty)
     let adamw = try OptimizerSettings(.adamw, learningRate: 0.2).plan(for: layer)
-    #expect(adamw.optimizer is AdamW)
-    #expect(adamw.optimizer.parameterGroups[0].weightDecay == 0.01)
+    #expect(adamw.optimizers[0] is AdamW)
+    #expect(adamw.optimizers[0].parameterGroups[0].weightDecay == 0.01)
     let adam = try OptimizerSettings(.adam, learningRate: 0.2).plan(for: layer).optimizer
     #expect(adam is Adam && !(adam is AdamW))
   }
@@ -41,9 +41,9 @@ struct OptimizerSettingsTests {
     let layer = Linear(2, 1)
     let step = try OptimizerSettings(.sgd, learningRate: 0.4, schedule: .step).plan(for: layer)
     #expect(step.schedules.map(\.interval) == [.epoch])
-    step.optimizer.step()
+    step.optimizers[0].step()
     step.schedules[0].schedule.step()
-    #expect(step.optimizer.parameterGroups[0].learningRate == 0.2)
+    #expect(step.optimizers[0].parameterGroups[0].learningRate == 0.2)
 
     var settings = OptimizerSettings(.sgd, learningRate: 0.4, schedule: .cosine)
     #expect(throws: (any Error).self) { try settings.plan(for: layer) }
@@ -51,10 +51,10 @@ struct OptimizerSettingsTests {
     let cosine = try settings.plan(for: layer)
     #expect(cosine.schedules.map(\.interval) == [.step])
     for _ in 0..<10 {
-      cosine.optimizer.step()
+      cosine.optimizers[0].step()
       cosine.schedules[0].schedule.step()
     }
-    #expect(abs(cosine.optimizer.parameterGroups[0].learningRate) < 1e-12)
+    #expect(abs(cosine.optimizers[0].parameterGroups[0].learningRate) < 1e-12)
   }
 
   @Test("hyper-parameters carry PyTorch's names")

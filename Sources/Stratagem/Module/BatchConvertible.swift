@@ -22,3 +22,19 @@ extension BatchConvertible {
   /// Converts the tensors of floating-point numbers; others keep their type.
   public func to(floatingPoint dtype: DType) -> Self { mapTensors { $0.dtype.isFloatingPoint ? $0.to(dtype) : $0 } }
 }
+
+extension Tensor: BatchConvertible {
+  public func mapTensors(_ transform: (Tensor) -> Tensor) -> Tensor { transform(self) }
+}
+
+extension Array: BatchConvertible where Element: BatchConvertible {
+  public func mapTensors(_ transform: (Tensor) -> Tensor) -> [Element] { map { $0.mapTensors(transform) } }
+}
+
+extension Dictionary: BatchConvertible where Value: BatchConvertible {
+  public func mapTensors(_ transform: (Tensor) -> Tensor) -> [Key: Value] { mapValues { $0.mapTensors(transform) } }
+}
+
+extension Optional: BatchConvertible where Wrapped: BatchConvertible {
+  public func mapTensors(_ transform: (Tensor) -> Tensor) -> Wrapped? { map { $0.mapTensors(transform) } }
+}

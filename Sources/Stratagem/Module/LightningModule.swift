@@ -36,26 +36,49 @@ open class LightningModule<Batch>: AnyLightningModule {
       "predictStep", "\(type(of: self)) does not predict", suggestion: "override predictStep(_:at:)")
   }
 
+  /// Changes a batch before it is moved to the device of this process, such as an augmentation on the processor.
+  open func onBeforeBatchTransfer(_ batch: Batch, loader: Int) throws -> Batch { batch }
+
   /// Moves a batch to the device of this process. Override it for batches that are not ``BatchConvertible``.
   open func transfer(_ batch: Batch, to device: Device) throws -> Batch {
-    if let convertible = batch as? any BatchConvertible, let moved = convertible.to(device) as? Batch { return moved }
-    if let tensor = batch as? Tensor, let moved = tensor.to(device) as? Batch { return moved }
-    throw ConfigurationError(
-      "transfer", "a batch of type \(Batch.self) cannot be moved to \(device)",
-      suggestion: "make \(Batch.self) conform to BatchConvertible, or override transfer(_:to:)")
+    guard let moved = (batch as? any BatchConvertible)?.to(device) as? Batch else {
+      throw notConvertible("transfer", "moved to \(device)", "transfer(_:to:)")
+    }
+    return moved
   }
+
+  /// Changes a batch after it was moved to the device of this process, such as an augmentation there.
+  open func onAfterBatchTransfer(_ batch: Batch, loader: Int) throws -> Batch { batch }
 
   /// Converts the floating-point numbers of a batch, for precisions such as `64-true`.
   open func convert(_ batch: Batch, to dtype: DType) throws -> Batch {
-    if let convertible = batch as? any BatchConvertible, let converted = convertible.to(floatingPoint: dtype) as? Batch
-    {
-      return converted
+    guard let converted = (batch as? any BatchConvertible)?.to(floatingPoint: dtype) as? Batch else {
+      throw notConvertible("convert", "converted to \(dtype)", "convert(_:to:)")
     }
-    if let tensor = batch as? Tensor {
-      return (tensor.dtype.isFloatingPoint ? tensor.to(dtype) : tensor) as? Batch ?? batch
+    return converted
+  }
+
+  /// Cuts a batch into at most `count` parts, each with its number of samples, for strategies of several replicas.
+  ///
+  /// The parts follow `torch.chunk`: ceil(samples / count) samples each, the last may have fewer. Override it for batches
+  /// that are not ``BatchConvertible``, or whose samples are not the first dimension of every tensor.
+  open func split(_ batch: Batch, into count: Int) throws -> [(batch: Batch, sampleCount: Int)] {
+    func parts<Convertible: BatchConvertible>(
+      _ convertible: Convertible
+    ) throws -> [(batch: Batch, sampleCount: Int)] {
+      try BatchRows.split(convertible, into: count).compactMap { part in
+        (part.batch as? Batch).map { (batch: $0, sampleCount: part.sampleCount) }
+      }
     }
-    throw ConfigurationError(
-      "convert", "a batch of type \(Batch.self) cannot be converted to \(dtype)",
-      suggestion: "make \(Batch.self) conform to BatchConvertible, or override convert(_:to:)")
+    guard let convertible = batch as? any BatchConvertible else {
+      throw notConvertible("split", "split", "split(_:into:)")
+    }
+    return try parts(convertible)
+  }
+
+  private func notConvertible(_ parameter: String, _ what: String, _ method: String) -> ConfigurationError {
+    ConfigurationError(
+      parameter, "a batch of type \(Batch.self) cannot be \(what)",
+      suggestion: "make \(Batch.self) conform to BatchConvertible, or override \(method) of \(type(of: self))")
   }
 }

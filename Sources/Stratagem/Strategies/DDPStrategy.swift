@@ -61,12 +61,12 @@ open class DDPStrategy: ParallelStrategy {
     buffers = broadcastBuffers ? module.namedBuffers().map { $0.buffer.tensor } : []
   }
 
-  open override func trainingStep(synchronizing: Bool, _ body: () throws -> StepOutput) throws -> StepOutput {
+  open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
     if synchronizing {
       try reducer?.prepareForForward()
       if !buffers.isEmpty { try group?.broadcast(buffers) }
     }
-    return try super.trainingStep(synchronizing: synchronizing, body)
+    return try super.trainingStep(step, synchronizing: synchronizing)
   }
 
   open override func backward(_ loss: Tensor, synchronizing: Bool) throws {

@@ -16,7 +16,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public internal(set) final var plan: RunPlan?
 
   public private(set) final var module: AnyLightningModule?
-  public private(set) final var optimizer: Optimizer?
+  public private(set) final var optimizers: [Optimizer] = []
   public private(set) final var schedules: [OptimizerPlan.Schedule] = []
   /// The device that batches have to be moved to; nil for the one they are on.
   private var transferTarget: Device?
@@ -61,7 +61,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Remembers the module and lets go of what the run before left. Called at the start of every run.
   public final func connect(_ module: AnyLightningModule) {
     self.module = module
-    optimizer = nil
+    optimizers = []
     schedules = []
     parameters = []
   }
@@ -86,13 +86,16 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     }
   }
 
-  /// Asks the module for its optimizer and schedules.
+  /// Asks the module for its optimizers and schedules.
   open func setUpOptimizers() throws {
     guard let module else { return }
     let plan = try module.configureOptimizers()
-    optimizer = plan.optimizer
+    optimizers = plan.optimizers
     schedules = plan.schedules
   }
+
+  /// The first optimizer: the only one unless the module steps several itself.
+  public final var optimizer: Optimizer? { optimizers.first }
 
   /// Gives all ranks the parameters and buffers of rank 0.
   open func synchronizeModule() throws {}
@@ -102,15 +105,20 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   // Steps
   /// Runs the module's training step; `synchronizing` is false for a micro-batch that only accumulates gradients.
-  open func trainingStep(synchronizing: Bool, _ body: () throws -> StepOutput) throws -> StepOutput {
-    guard let precision else { return try body() }
-    return try precision.forward(body)
+  open func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
+    try inPrecision(step)
   }
 
-  /// Runs a validation, test or prediction step.
-  open func evaluationStep<Result>(_ body: () throws -> Result) throws -> Result {
-    guard let precision else { return try body() }
-    return try precision.forward(body)
+  open func validationStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput { try inPrecision(step) }
+
+  open func testStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput { try inPrecision(step) }
+
+  open func predictStep(_ step: ModuleStep<Tensor?>) throws -> Tensor? { try inPrecision(step) }
+
+  /// Runs a step in the number format of the run.
+  public final func inPrecision<Result>(_ step: ModuleStep<Result>) throws -> Result {
+    guard let precision else { return try step() }
+    return try precision.forward { try step() }
   }
 
   /// Called before an evaluation, on all ranks.
@@ -166,7 +174,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// The state of the module as it goes into a checkpoint.
   open func moduleState() throws -> StateDictionary { module?.stateDictionary() ?? [:] }
 
-  open func optimizerState() throws -> [ArchiveValue] { optimizer.map { [$0.stateDictionary()] } ?? [] }
+  open func optimizerState() throws -> [ArchiveValue] { optimizers.map { $0.stateDictionary() } }
 
   /// Writes a checkpoint. Called on all ranks; rank 0 writes.
   open func save(_ checkpoint: Checkpoint, to path: String) throws {

@@ -76,13 +76,15 @@ extension Trainer {
 
   /// Restores everything but the weights. Called after the optimizer was made.
   func restoreTraining(_ checkpoint: Checkpoint, _ path: String) throws {
-    guard let optimizer = strategy.optimizer, let states = checkpoint["optimizer_states"]?.listValue else {
+    guard let states = checkpoint["optimizer_states"]?.listValue else {
       throw CheckpointError(
         path: path,
         reason: "there are no 'optimizer_states' in it: it holds weights only; load them instead of resuming")
     }
-    guard states.count == 1 else {
-      throw CheckpointError(path: path, reason: "it has \(states.count) optimizer states, this module one optimizer")
+    guard states.count == strategy.optimizers.count else {
+      throw CheckpointError(
+        path: path,
+        reason: "it has \(states.count) optimizer states, this module \(strategy.optimizers.count) optimizers")
     }
     let schedules = checkpoint["lr_schedulers"]?.listValue ?? []
     guard schedules.count == strategy.schedules.count else {
@@ -92,7 +94,7 @@ extension Trainer {
     }
     do {
       try withErrorScope {
-        try optimizer.load(states[0])
+        for (optimizer, state) in zip(strategy.optimizers, states) { try optimizer.load(state) }
         for (entry, state) in zip(strategy.schedules, schedules) { try entry.schedule.load(state) }
       }
     } catch {

@@ -73,9 +73,10 @@ final class EvaluationLoop<Batch> {
       let output = try withErrorScope {
         try withInferenceMode {
           let batch = try strategy.prepared(loaded.batch, for: model)
-          return try strategy.evaluationStep {
-            stage == .test ? try model.testStep(batch, at: index) : try model.validationStep(batch, at: index)
+          let step = BatchStep(model, batch, sampleCount: loaded.indices.count) { [model, stage, index] in
+            stage == .test ? try model.testStep($0, at: index) : try model.validationStep($0, at: index)
           }
+          return stage == .test ? try strategy.testStep(step) : try strategy.validationStep(step)
         }
       }
       if case .notOverridden = output {

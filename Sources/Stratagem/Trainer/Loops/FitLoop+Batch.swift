@@ -11,7 +11,7 @@ extension FitLoop {
     trainer.isStepBoundary = closesWindow
     trainer.metrics.beginBatch(samples: loaded.indices.count)
     try trainer.call({ try $0.onTrainBatchStart(self.trainer, index) }, { try $0.onTrainBatchStart(index) })
-    let loss = try withErrorScope { try forward(loaded.batch, index, synchronizing: closesWindow) }
+    let loss = try withErrorScope { try forward(loaded, index, synchronizing: closesWindow) }
     try withErrorScope {
       // A skipped batch must not leave the gradients of the window before to the optimizer.
       if opensWindow { try zeroGradients() }
@@ -33,11 +33,12 @@ extension FitLoop {
     if closesWindow { try stopIfInterrupted() } else { InterruptMonitor.shared.acknowledge() }
   }
 
-  private func forward(_ batch: Batch, _ index: Int, synchronizing: Bool) throws -> Tensor? {
-    let batch = try strategy.prepared(batch, for: model)
-    let output = try strategy.trainingStep(synchronizing: synchronizing) {
-      try model.trainingStep(batch, at: index)
+  private func forward(_ loaded: LoadedBatch<Batch>, _ index: Int, synchronizing: Bool) throws -> Tensor? {
+    let batch = try strategy.prepared(loaded.batch, for: model)
+    let step = BatchStep(model, batch, sampleCount: loaded.indices.count) { [model] in
+      try model.trainingStep($0, at: index)
     }
+    let output = try strategy.trainingStep(step, synchronizing: synchronizing)
     switch output {
     case .loss(let loss):
       try check(loss, index)

@@ -44,7 +44,10 @@ final class PredictionLoop<Batch> {
       let prediction = try withErrorScope {
         try withoutGradients {
           let batch = try strategy.prepared(loaded.batch, for: model)
-          return try strategy.evaluationStep { try model.predictStep(batch, at: index) }
+          return try strategy.predictStep(
+            BatchStep(model, batch, sampleCount: loaded.indices.count) { [model, index] in
+              try model.predictStep($0, at: index)
+            })
         }
       }
       if let prediction {
