@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "TorchData", targets: ["TorchData"]),
     .library(name: "TorchDistributed", targets: ["TorchDistributed"]),
     .library(name: "Stratagem", targets: ["Stratagem"]),
+    .library(name: "StratagemLoggers", targets: ["StratagemLoggers"]),
     .library(name: "StratagemCLI", targets: ["StratagemCLI"]),
   ],
   dependencies: [
@@ -59,6 +60,7 @@ let package = Package(
         .product(name: "OrderedCollections", package: "swift-collections"),
       ]),
     // Floor 4
+    .target(name: "StratagemLoggers", dependencies: ["Stratagem"]),
     .target(
       name: "StratagemCLI",
       dependencies: [
@@ -89,6 +91,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests", dependencies: ["Torch", "digits", "digits-cnn", "byte-gpt", "training-probe"]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
+    .testTarget(
+      name: "StratagemLoggersTests", dependencies: ["StratagemLoggers", "Stratagem"], exclude: ["Support/read_events.py"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -28,26 +28,8 @@ struct CSVFile {
   // MARK: Opening
 
   /// Begins a new file.
-  mutating func create(_ existing: CSVLogger.ExistingFile, previous: String) throws(LogFileError) {
-    let isOld = try LogFile.kind(of: path) == .regular
-    if isOld, existing == .refuse {
-      throw LogFileError(
-        "write", path: path, reason: "the file exists; resume the run it belongs to, or give this run another folder")
-    }
-    // Opening first refuses a file that another run is writing.
-    var opened = try LogFile.openForAppending(path)
-    if isOld, existing == .keepPrevious {
-      let code = rename(path, previous) == 0 ? 0 : errno
-      LogFile.close(opened)
-      if code != 0 { throw LogFileError("rename to '\(previous)'", path: path, errno: code) }
-      opened = try LogFile.openForAppending(path)
-    }
-    if ftruncate(opened, 0) != 0, errno != EINVAL {
-      let code = errno
-      LogFile.close(opened)
-      throw LogFileError("empty", path: path, errno: code)
-    }
-    adopt(opened, columns: Self.fixedColumns)
+  mutating func create(_ existing: ExistingLogFile, previous: String) throws(LogFileError) {
+    adopt(try LogFile.begin(path, existing, previous: previous), columns: Self.fixedColumns)
     appendHeader(to: &buffer)
   }
 

@@ -20,16 +20,6 @@ import Synchronization
 ///
 /// Nothing is touched before `start(resumingAt:)` or the first row, so every rank may make the logger.
 public final class CSVLogger: MetricLogger {
-  /// What a new run does with a metrics file that an older run left.
-  public enum ExistingFile: Sendable {
-    /// Renames it to `previous-metrics.csv`, in place of an older file of that name.
-    case keepPrevious
-    /// Overwrites it.
-    case replace
-    /// Ends with an error.
-    case refuse
-  }
-
   /// The folder, made when it is absent.
   public let directory: String
   /// The name of the file in the folder.
@@ -37,7 +27,7 @@ public final class CSVLogger: MetricLogger {
   /// Rows after which the collected rows are written.
   public let flushInterval: Int
   /// What happens to the file of an older run when this one does not resume it.
-  public let existing: ExistingFile
+  public let existing: ExistingLogFile
 
   private let file: Mutex<CSVFile>
 
@@ -50,14 +40,14 @@ public final class CSVLogger: MetricLogger {
   ///   - existing: what a new run does with an older run's file.
   public init(
     _ directory: String, fileName: String = "metrics.csv", flushInterval: Int = 100,
-    existing: ExistingFile = .keepPrevious
+    existing: ExistingLogFile = .keepPrevious
   ) {
     precondition(flushInterval >= 1, "CSVLogger: flushInterval is \(flushInterval); it must be at least 1")
     self.directory = directory
     self.fileName = fileName
     self.flushInterval = flushInterval
     self.existing = existing
-    self.file = Mutex(CSVFile(path: Self.join(directory, fileName), flushInterval: flushInterval))
+    self.file = Mutex(CSVFile(path: LogFile.join(directory, fileName), flushInterval: flushInterval))
   }
 
   deinit {
@@ -71,7 +61,7 @@ public final class CSVLogger: MetricLogger {
   public var logDirectory: String? { directory }
 
   /// The path of the metrics file.
-  public var path: String { Self.join(directory, fileName) }
+  public var path: String { LogFile.join(directory, fileName) }
 
   /// Opens the file: a new one, or the one of the run that is resumed.
   ///
@@ -92,7 +82,7 @@ public final class CSVLogger: MetricLogger {
       text += "\(HyperParameterText.scalar(name)): \(HyperParameterText.scalar(value))\n"
     }
     try LogFile.makeDirectories(directory)
-    LogFile.close(try LogFile.replace(Self.join(directory, "hparams.yaml"), with: Array(text.utf8)))
+    LogFile.close(try LogFile.replace(LogFile.join(directory, "hparams.yaml"), with: Array(text.utf8)))
   }
 
   /// Adds a row.
@@ -127,13 +117,9 @@ public final class CSVLogger: MetricLogger {
     if let step, kind == .regular {
       try file.resume(at: step)
     } else if kind == .regular {
-      try file.create(existing, previous: Self.join(directory, "previous-" + fileName))
+      try file.create(existing, previous: LogFile.join(directory, "previous-" + fileName))
     } else {
       try file.create(.replace, previous: "")
     }
-  }
-
-  private static func join(_ directory: String, _ name: String) -> String {
-    directory.isEmpty ? name : directory.hasSuffix("/") ? directory + name : directory + "/" + name
   }
 }

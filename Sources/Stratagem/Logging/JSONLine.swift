@@ -28,7 +28,7 @@ public enum JSONLine {
   }
 
   /// Returns the text as a JSON string with its quotes.
-  static func quoted(_ text: String) -> String {
+  package static func quoted(_ text: String) -> String {
     var result = ""
     appendQuoted(text, to: &result)
     return result

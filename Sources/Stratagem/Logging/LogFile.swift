@@ -1,13 +1,13 @@
 import Glibc
 
 /// The file operations that loggers need, with errors that name the path.
-enum LogFile {
+package enum LogFile {
   /// What stands at a path.
-  enum Kind {
+  package enum Kind {
     case absent, regular, other
   }
 
-  static func kind(of path: String) throws(LogFileError) -> Kind {
+  package static func kind(of path: String) throws(LogFileError) -> Kind {
     var status = stat()
     if stat(path, &status) == 0 { return status.st_mode & S_IFMT == S_IFREG ? .regular : .other }
     if errno == ENOENT { return .absent }
@@ -15,7 +15,7 @@ enum LogFile {
   }
 
   /// Makes a folder with its parents; an existing one is fine.
-  static func makeDirectories(_ path: String) throws(LogFileError) {
+  package static func makeDirectories(_ path: String) throws(LogFileError) {
     guard !path.isEmpty, mkdir(path, 0o777) != 0, errno != EEXIST else { return }
     var code = errno
     if code == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex {
@@ -29,7 +29,7 @@ enum LogFile {
   /// Opens for appending, making the file when it is absent, and claims it for this process.
   ///
   /// The claim is an advisory lock that the kernel drops with the process, so a killed run blocks nobody.
-  static func openForAppending(_ path: String) throws(LogFileError) -> Int32 {
+  package static func openForAppending(_ path: String) throws(LogFileError) -> Int32 {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw LogFileError("open", path: path, errno: errno) }
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
@@ -40,8 +40,34 @@ enum LogFile {
     return descriptor
   }
 
+  /// Begins a new file, open for appending and claimed; `existing` says what happens to an older one.
+  ///
+  /// - Parameter previous: the path that an older file is given when it is kept.
+  package static func begin(_ path: String, _ existing: ExistingLogFile, previous: String) throws(LogFileError) -> Int32
+  {
+    let isOld = try kind(of: path) == .regular
+    if isOld, existing == .refuse {
+      throw LogFileError(
+        "write", path: path, reason: "the file exists; resume the run it belongs to, or give this run another folder")
+    }
+    // Opening first refuses a file that another run is writing.
+    var opened = try openForAppending(path)
+    if isOld, existing == .keepPrevious {
+      let code = rename(path, previous) == 0 ? 0 : errno
+      close(opened)
+      if code != 0 { throw LogFileError("rename to '\(previous)'", path: path, errno: code) }
+      opened = try openForAppending(path)
+    }
+    if ftruncate(opened, 0) != 0, errno != EINVAL {
+      let code = errno
+      close(opened)
+      throw LogFileError("empty", path: path, errno: code)
+    }
+    return opened
+  }
+
   /// Writes all bytes; returns how many reached the file and the `errno` that stopped it, 0 when all did.
-  static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> (count: Int, code: Int32) {
+  package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> (count: Int, code: Int32) {
     var done = 0
     while done < bytes.count {
       let count = Glibc.write(descriptor, bytes.baseAddress! + done, bytes.count - done)
@@ -54,12 +80,12 @@ enum LogFile {
     return (done, 0)
   }
 
-  static func close(_ descriptor: Int32) {
+  package static func close(_ descriptor: Int32) {
     Glibc.close(descriptor)
   }
 
   /// Reads a whole file.
-  static func read(_ path: String) throws(LogFileError) -> [UInt8] {
+  package static func read(_ path: String) throws(LogFileError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw LogFileError("open", path: path, errno: errno) }
     defer { Glibc.close(descriptor) }
@@ -83,12 +109,12 @@ enum LogFile {
   }
 
   /// The name under which `replace(_:with:)` writes; a killed run can leave such a file.
-  static func temporaryPath(for path: String) -> String { path + ".tmp" }
+  package static func temporaryPath(for path: String) -> String { path + ".tmp" }
 
   /// Puts a file with the given content in the place of `path` in one step; the old content stays when it fails.
   ///
   /// - Returns: the new file, open for appending and claimed as by `openForAppending(_:)`.
-  static func replace(_ path: String, with bytes: [UInt8]) throws(LogFileError) -> Int32 {
+  package static func replace(_ path: String, with bytes: [UInt8]) throws(LogFileError) -> Int32 {
     let temporary = temporaryPath(for: path)
     unlink(temporary)
     let descriptor = try openForAppending(temporary)
@@ -101,5 +127,10 @@ enum LogFile {
       throw LogFileError("write", path: path, errno: result.code)
     }
     return descriptor
+  }
+
+  /// The path of a file in a folder; the present folder when that is empty.
+  package static func join(_ directory: String, _ name: String) -> String {
+    directory.isEmpty ? name : directory.hasSuffix("/") ? directory + name : directory + "/" + name
   }
 }

@@ -11,7 +11,7 @@ public struct LogFileError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The `errno` of the failed system call; `nil` when none failed.
   public let code: Int32?
 
-  init(_ operation: String, path: String, reason: String) {
+  package init(_ operation: String, path: String, reason: String) {
     self.operation = operation
     self.path = path
     self.reason = reason
@@ -19,7 +19,7 @@ public struct LogFileError: Error, Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Makes an error from `errno`, which must not have been changed since the call failed.
-  init(_ operation: String, path: String, errno code: Int32) {
+  package init(_ operation: String, path: String, errno code: Int32) {
     self.operation = operation
     self.path = path
     self.reason = strerror(code).map { String(cString: $0) } ?? "unknown error"

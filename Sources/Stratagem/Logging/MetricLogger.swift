@@ -6,6 +6,7 @@
 /// start(resumingAt:)            once per fit, validate or test, before the first row
 ///   logHyperParameters(_:)      once, when there are any
 ///   log(_:) log(_:) ...         a training row per step, a validation row per validation
+///   logText, logHistogram       when the module logs any
 ///   flush()                     at the end of every epoch and before a checkpoint is written
 /// finalize(status:)             once, also after an error
 /// ```
@@ -30,6 +31,12 @@ public protocol MetricLogger: AnyObject, Sendable {
   /// Records one row; two calls with the same epoch and step make two rows.
   func log(_ row: LoggedRow) throws
 
+  /// Records a text, such as a sample that the model generated.
+  func logText(_ name: String, _ text: String, epoch: Int, step: Int) throws
+
+  /// Records how values are distributed, such as those of a weight.
+  func logHistogram(_ name: String, _ histogram: Histogram, epoch: Int, step: Int) throws
+
   /// Brings everything logged so far to its destination.
   func flush() throws
 
@@ -43,6 +50,12 @@ extension MetricLogger {
 
   /// Does nothing.
   public func logHyperParameters(_ parameters: [(name: String, value: String)]) throws {}
+
+  /// Does nothing: not every destination has room for texts.
+  public func logText(_ name: String, _ text: String, epoch: Int, step: Int) throws {}
+
+  /// Does nothing: not every destination has room for histograms.
+  public func logHistogram(_ name: String, _ histogram: Histogram, epoch: Int, step: Int) throws {}
 
   /// Does nothing.
   public func flush() throws {}

@@ -76,7 +76,7 @@ import Testing
 
   @Test func aNewRunKeepsReplacesOrRefusesTheOldFile() throws {
     let folder = try LoggingFolder()
-    func run(_ value: MetricNumber, _ existing: CSVLogger.ExistingFile) throws {
+    func run(_ value: MetricNumber, _ existing: ExistingLogFile) throws {
       let logger = CSVLogger(folder.path, existing: existing)
       try logger.log(LoggedRow(epoch: 0, step: 0, values: [("a", value)]))
       try logger.finalize(status: .success)
