@@ -92,7 +92,8 @@ let package = Package(
       name: "TrainingTests", dependencies: ["Torch", "digits", "digits-cnn", "byte-gpt", "training-probe"]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
     .testTarget(
-      name: "StratagemLoggersTests", dependencies: ["StratagemLoggers", "Stratagem"], exclude: ["Support/read_events.py"]),
+      name: "StratagemLoggersTests", dependencies: ["StratagemLoggers", "Stratagem"],
+      exclude: ["Support/read_events.py"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

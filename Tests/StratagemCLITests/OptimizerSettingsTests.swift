@@ -32,7 +32,7 @@ struct OptimizerSettingsTests {
     let adamw = try OptimizerSettings(.adamw, learningRate: 0.2).plan(for: layer)
     #expect(adamw.optimizers[0] is AdamW)
     #expect(adamw.optimizers[0].parameterGroups[0].weightDecay == 0.01)
-    let adam = try OptimizerSettings(.adam, learningRate: 0.2).plan(for: layer).optimizer
+    let adam = try OptimizerSettings(.adam, learningRate: 0.2).plan(for: layer).optimizers[0]
     #expect(adam is Adam && !(adam is AdamW))
   }
 

@@ -45,7 +45,9 @@ struct EncodingTests {
     #expect(try ProtobufFields(message.bytes).int(2) == -3)
   }
 
-  @Test("The lengths of a row are those of its parts, whatever the length of the tags", arguments: [1, 100, 121, 200, 20_000])
+  @Test(
+    "The lengths of a row are those of its parts, whatever the length of the tags",
+    arguments: [1, 100, 121, 200, 20_000])
   func rows(length: Int) throws {
     let name = String(repeating: "a", count: length)
     var bytes: [UInt8] = []

@@ -19,7 +19,8 @@ struct RealTensorBoardTests {
           values: [("train/loss", .float(1 / Float(step + 1))), ("größe", .double(Double(step) * 1e10))],
           time: 1000 + Double(step) / 8))
     }
-    try logger.log(LoggedRow(epoch: 2, step: 2999, values: [("val/loss", .double(.nan)), ("val/max", .double(.infinity))]))
+    try logger.log(
+      LoggedRow(epoch: 2, step: 2999, values: [("val/loss", .double(.nan)), ("val/max", .double(.infinity))]))
     try logger.logText("sample", "To be, or **not** to be", epoch: 0, step: 5)
     let values = [-1, -0.5, 0, 0.25, 3.0, .nan]
     try logger.logHistogram("weights", try #require(Histogram(values, buckets: 4)), epoch: 0, step: 5)

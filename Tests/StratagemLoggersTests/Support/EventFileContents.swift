@@ -29,7 +29,9 @@ struct EventFileContents {
     }
   }
 
-  private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+  private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
 
   private static func masked(_ bytes: ArraySlice<UInt8>) -> UInt64 {
     UInt64(bytes.withUnsafeBytes { CRC32C.masked($0) })
