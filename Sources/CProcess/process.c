@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,13 @@ int cp_pipe(int *read_end, int *write_end) {
 }
 
 int cp_event(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void cp_renew_event(int descriptor) {
+  int fresh = cp_event();
+  if (fresh < 0) return;
+  dup3(fresh, descriptor, O_CLOEXEC);
+  close(fresh);
+}
 
 struct thread_start {
   void (*body)(void *);
@@ -89,7 +97,13 @@ void cp_write_line(int stream, const char *prefix, size_t prefix_count, const ui
 
 void cp_flush(int stream) { fflush(stream == 2 ? stderr : stdout); }
 
+static void (*_Atomic before_end)(void);
+
+void cp_before_end(void (*handler)(void)) { atomic_store(&before_end, handler); }
+
 void cp_end_now(int status) {
+  void (*handler)(void) = atomic_exchange(&before_end, NULL);
+  if (handler != NULL) handler();
   if (ftrylockfile(stdout) == 0) fflush_unlocked(stdout);
   _exit(status);
 }

@@ -113,6 +113,50 @@ int cp_spawn(
   return 0;
 }
 
+// What a forked worker must not share with its parent: signal handlers, the list of workers, the terminal.
+static int become_forked_worker(pid_t parent, int input, int output, int error) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  setpgid(0, 0);
+  for (int index = 0; index < CP_MAXIMUM_WORKERS; index++) atomic_store(&workers[index], 0);
+  static const int numbers[] = {SIGINT, SIGTERM};
+  for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; index++) signal(numbers[index], SIG_DFL);
+  if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(error, 2) < 0) return errno;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  return 0;
+}
+
+int cp_fork(int standard_output, int standard_error, pid_t *pid, int *pidfd) {
+  *pid = -1;
+  *pidfd = -1;
+  _Atomic pid_t *slot = find_slot(0, -1);
+  if (slot == NULL) return EAGAIN;
+  int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  int problem = input < 0 ? errno : 0;
+  if (problem == 0) {
+    pid_t parent = getpid();
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    pid_t child = fork();
+    if (child < 0) problem = errno;
+    if (child > 0) {
+      setpgid(child, child);  // here too, so that the group can be killed from now on
+      atomic_store(slot, child);
+    }
+    if (child == 0 && (problem = become_forked_worker(parent, input, standard_output, standard_error)) != 0)
+      _exit(127);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    close(input);
+    *pid = child;
+  }
+  if (problem != 0)
+    atomic_store(slot, 0);
+  else if (*pid > 0)
+    *pidfd = (int)syscall(SYS_pidfd_open, *pid, 0);  // close-on-exec by itself
+  return problem;
+}
+
 cp_exit_kind cp_peek_exit(pid_t pid, int *value) {
   siginfo_t info = {0};
   int result;
@@ -128,6 +172,10 @@ void cp_reap(pid_t pid) {
   find_slot(pid, 0);  // first, so that a signal handler never kills a process that took over the number
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
   }
+}
+
+void cp_signal(pid_t pid, int signal) {
+  if (pid > 1) kill(pid, signal);
 }
 
 void cp_kill_group(pid_t pid) {

@@ -30,7 +30,7 @@ public final class Store {
     try open(host: host, port: port, server: false, descriptor: -1, timeout: timeout)
   }
 
-  private static func open(
+  static func open(
     host: String, port: Int, server: Bool, descriptor: Int32, timeout: Double
   ) throws(DistributedError) -> Store {
     guard UInt16(exactly: port) != nil else {

@@ -83,41 +83,42 @@ struct LaunchTests {
 
   @Test("LOCAL_RANK of an unknown launcher is refused, with the remedy")
   func foreignRank() {
-    let launcher = RelaunchLauncher(localWorldSize: 2, environment: ["LOCAL_RANK": "1"])
-    #expect(throws: LaunchError.foreignLocalRank(1)) { try launcher.launch(port: 1) }
+    let launcher = RelaunchLauncher(ProcessLayout(processesPerNode: 2), environment: ["LOCAL_RANK": "1"])
+    #expect(throws: LaunchError.foreignLocalRank(1)) { try launcher.startWorkers(port: 1) }
     #expect("\(LaunchError.foreignLocalRank(1))".contains("unset LOCAL_RANK"))
   }
 
   @Test("A worker that wants another number of processes is refused")
   func disagreement() {
     let environment = ["LOCAL_RANK": "1", "WORLD_SIZE": "2", "STRATAGEM_SUPERVISOR": "\(getppid())"]
-    let launcher = RelaunchLauncher(localWorldSize: 3, environment: environment)
+    let launcher = RelaunchLauncher(ProcessLayout(processesPerNode: 3), environment: environment)
     #expect(launcher.isWorker)
     #expect(throws: LaunchError.workerDisagrees(localRank: 1, startedFor: 2, asked: 3)) {
-      try launcher.launch(port: 1)
+      try launcher.startWorkers(port: 1)
     }
   }
 
   @Test("A layout that makes no run is refused", arguments: [(0, 1, 0), (-1, 1, 0), (2, 0, 0), (2, 2, 2), (2, 1, -1)])
   func layout(processes: Int, nodes: Int, node: Int) {
-    let launcher = RelaunchLauncher(localWorldSize: processes, numNodes: nodes, nodeRank: node, environment: [:])
-    #expect(throws: LaunchError.self) { try launcher.launch(port: 1) }
+    let launcher = RelaunchLauncher(
+      ProcessLayout(processesPerNode: processes, numNodes: nodes, nodeRank: node), environment: [:])
+    #expect(throws: LaunchError.self) { try launcher.startWorkers(port: 1) }
   }
 
   @Test("One process needs nothing started")
   func single() throws {
-    let launcher = RelaunchLauncher(localWorldSize: 1, environment: [:])
-    try launcher.launch(port: 1)
+    let launcher = RelaunchLauncher(ProcessLayout(processesPerNode: 1), environment: [:])
+    try launcher.startWorkers(port: 1)
     #expect(launcher.isLaunched)
     #expect(Supervisor.current == nil)
-    #expect(InProcessLauncher().isLaunched)
     #expect(!InProcessLauncher().processesAreCreatedExternally)
-    #expect(ExternalLauncher().processesAreCreatedExternally)
+    #expect(ExternalLauncher(ProcessLayout(processesPerNode: 2)).processesAreCreatedExternally)
   }
 
   @Test("The place on a later node counts from that node's first rank")
   func nodes() {
-    let launcher = RelaunchLauncher(localWorldSize: 4, numNodes: 3, nodeRank: 2, environment: [:])
+    let launcher = RelaunchLauncher(
+      ProcessLayout(processesPerNode: 4, numNodes: 3, nodeRank: 2), environment: [:])
     #expect(launcher.identity.globalRank == 8)
     #expect(launcher.identity.worldSize == 12)
   }

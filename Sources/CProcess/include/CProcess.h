@@ -22,11 +22,19 @@ int cp_spawn(
     const char *path, char *const *arguments, char *const *environment, int standard_output, int standard_error,
     int report, pid_t *pid, int *pidfd);
 
+/// Forks this process as a worker: its own process group, standard input from /dev/null, the given descriptors as 1
+/// and 2, default signal handling, no workers of its own, and death by SIGKILL together with the calling thread.
+/// Returns twice when it succeeds, with `*pid` 0 in the worker. Returns 0 or an errno value.
+int cp_fork(int standard_output, int standard_error, pid_t *pid, int *pidfd);
+
 /// Tells how the worker ended without reaping it; `value` is its exit status or signal number.
 cp_exit_kind cp_peek_exit(pid_t pid, int *value);
 
 /// Reaps a worker that has ended.
 void cp_reap(pid_t pid);
+
+/// Sends a signal to a worker that has not been reaped.
+void cp_signal(pid_t pid, int signal);
 
 /// Kills the worker's whole process group with SIGKILL. Only for a worker that has not been reaped.
 void cp_kill_group(pid_t pid);
@@ -39,6 +47,9 @@ int cp_pipe(int *read_end, int *write_end);
 
 /// Makes a non-blocking, close-on-exec eventfd, or returns -1.
 int cp_event(void);
+
+/// Puts a new eventfd in the place of the one that a forked process shares with its parent.
+void cp_renew_event(int descriptor);
 
 /// Runs `body(context)` on a new detached thread that takes no signals meant for the program. Returns 0 or an errno value.
 int cp_start_thread(const char *name, void (*body)(void *), void *context);
@@ -55,6 +66,9 @@ void cp_flush(int stream);
 
 /// Ends the process at once with `status`; flushes standard output only when nobody holds its lock.
 _Noreturn void cp_end_now(int status);
+
+/// Registers what `cp_end_now` calls first, because handlers of `exit` do not run then.
+void cp_before_end(void (*handler)(void));
 
 /// The processors this process may run on.
 int cp_available_processors(void);

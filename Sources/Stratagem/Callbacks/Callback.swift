@@ -39,6 +39,11 @@ open class Callback {
   /// The state to be kept in checkpoints.
   open func state() -> ArchiveDictionary { [:] }
   open func load(_ state: ArchiveDictionary) throws {}
+  /// What the main process has to know when a call ran in processes of its own (`ddp_spawn`, `ddp_fork`): the state for
+  /// checkpoints unless overridden. Asked for on all ranks.
+  open func carriedState() -> ArchiveDictionary { state() }
+  /// Takes over what ``carriedState()`` said on rank 0.
+  open func adopt(_ state: ArchiveDictionary) throws { try load(state) }
   open func onSaveCheckpoint(_ trainer: Trainer, _ checkpoint: inout Checkpoint) throws {}
   open func onLoadCheckpoint(_ trainer: Trainer, _ checkpoint: Checkpoint) throws {}
 }

@@ -147,6 +147,11 @@ public final class ModelCheckpoint: Callback {
     ]
   }
 
+  public override func adopt(_ state: ArchiveDictionary) throws {
+    directory = state["dirpath"]?.stringValue ?? directory
+    try load(state)
+  }
+
   public override func load(_ state: ArchiveDictionary) throws {
     guard state["dirpath"]?.stringValue == directory, let scores = state["best_k_models"]?.dictionaryValue else {
       return

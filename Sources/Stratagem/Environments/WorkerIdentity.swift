@@ -20,6 +20,15 @@ public struct WorkerIdentity: Sendable, Hashable {
     worldSize = numNodes * localWorldSize
   }
 
+  /// Makes an identity from all its numbers.
+  public init(globalRank: Int, localRank: Int, nodeRank: Int, worldSize: Int, localWorldSize: Int) {
+    self.globalRank = globalRank
+    self.localRank = localRank
+    self.nodeRank = nodeRank
+    self.worldSize = worldSize
+    self.localWorldSize = localWorldSize
+  }
+
   /// The variables that tell a process its place, under torchrun's names.
   public func variables(mainAddress: String, mainPort: Int) -> [String: String] {
     [

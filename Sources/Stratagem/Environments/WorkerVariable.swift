@@ -16,4 +16,8 @@ enum WorkerVariable {
   static let supervisor = "STRATAGEM_SUPERVISOR"
   /// The run's identity, the same on all ranks.
   static let runID = "STRATAGEM_RUN_ID"
+  /// The folder with the outcomes of the calls that ran in processes of their own.
+  static let calls = "STRATAGEM_CALLS"
+  /// What a process that was started for one call has to do; see `CallTask`.
+  static let task = "STRATAGEM_TASK"
 }

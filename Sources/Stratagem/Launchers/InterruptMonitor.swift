@@ -11,6 +11,9 @@ public final class InterruptMonitor: Sendable {
   /// The monitor of this process; signals are a matter of the process.
   public static let shared = InterruptMonitor()
 
+  /// The name of the thread that ends a run which does not answer.
+  static let threadName = "stratagem-signals"
+
   /// How long an unanswered signal may stay unanswered, in seconds.
   public static let reactionTime = 5.0
 
@@ -38,16 +41,18 @@ public final class InterruptMonitor: Sendable {
   public func acknowledge() { _ = signal }
 
   /// Runs `body` with the signals caught, and puts everything back as it was.
+  ///
+  /// - Parameter startsThread: whether a thread ends a run that does not answer; without it `body` has to ask.
   public func watching<Result, Failure: Error>(
-    _ body: () throws(Failure) -> Result
+    startsThread: Bool = true, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    activate()
+    activate(startsThread: startsThread)
     defer { deactivate() }
     return try body()
   }
 
   /// Starts to catch the signals; calls nest.
-  public func activate() {
+  public func activate(startsThread: Bool = true) {
     let needsThread = state.withLock { state -> Bool in
       state.activations += 1
       guard state.activations == 1 else { return false }
@@ -55,10 +60,11 @@ public final class InterruptMonitor: Sendable {
       answered.reset()
       // In a worker the parent speaks for all.
       cp_interrupts_install(interrupted.descriptor, WorkerProcess.isWorker ? 0 : 1)
-      defer { state.hasThread = true }
-      return !state.hasThread
+      guard startsThread, !state.hasThread else { return false }
+      state.hasThread = true
+      return true
     }
-    if needsThread { _ = BackgroundThread.start("stratagem-signals") { self.watch() } }
+    if needsThread { _ = BackgroundThread.start(Self.threadName) { self.watch() } }
   }
 
   /// Ends the matching `activate`; the last one restores the previous handlers.
@@ -69,6 +75,14 @@ public final class InterruptMonitor: Sendable {
       cp_interrupts_restore()
       answered.signal()
     }
+  }
+
+  /// Forgets what belongs to the process that this one is a copy of.
+  func processWasForked() {
+    state.withLock { $0 = State() }
+    cp_interrupts_restore()
+    cp_renew_event(interrupted.descriptor)
+    cp_renew_event(answered.descriptor)
   }
 
   private func watch() {

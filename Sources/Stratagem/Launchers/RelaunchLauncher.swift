@@ -1,5 +1,6 @@
 import CProcess
 import Glibc
+internal import TorchDistributed
 
 /// Starts the workers of a node by running the program again, once per process.
 ///
@@ -7,113 +8,113 @@ import Glibc
 /// arguments, working folder and environment, and find their place in the environment variables that torchrun
 /// sets too. All start at once. Workers are started once per program: every later trainer of the program finds them
 /// in place, because they run the same program.
-public final class RelaunchLauncher: Launcher {
-  /// The number of processes on each node.
-  public let localWorldSize: Int
-  /// The number of nodes.
-  public let numNodes: Int
-  /// The number of this node, `0 ..< numNodes`.
-  public let nodeRank: Int
-  /// The times and outputs of supervision.
-  public let options: SupervisorOptions
+open class RelaunchLauncher: ProcessLauncher {
+  /// The processes of the run.
+  public final let layout: ProcessLayout
+  /// The times of supervision.
+  public final let options: SupervisorOptions
 
   private let environment: [String: String]
   private let ownParent: Int32
+  private let joinTimeout: Double
 
   /// Makes a launcher for one node.
   ///
   /// - Parameters:
-  ///   - localWorldSize: the processes per node, 1 or more.
-  ///   - numNodes: the nodes of the run; on each the same command is started.
-  ///   - nodeRank: the number of this node.
-  ///   - options: the times and outputs of supervision.
+  ///   - layout: the processes of the run; on each node the same command is started.
+  ///   - options: the times of supervision.
+  ///   - joinTimeout: seconds that finding the others may take.
   ///   - environment: the variables of this process, which workers inherit.
   public init(
-    localWorldSize: Int, numNodes: Int = 1, nodeRank: Int = 0, options: SupervisorOptions = SupervisorOptions(),
+    _ layout: ProcessLayout, options: SupervisorOptions = SupervisorOptions(), joinTimeout: Double = 300,
     environment: [String: String] = ClusterEnvironments.processVariables
   ) {
-    self.localWorldSize = localWorldSize
-    self.numNodes = numNodes
-    self.nodeRank = nodeRank
+    self.layout = layout
     self.options = options
+    self.joinTimeout = joinTimeout
     self.environment = environment
     ownParent = getppid()
   }
 
   /// Whether this process is a worker that a Stratagem process started.
-  public var isWorker: Bool { WorkerProcess.isWorker(environment, parent: ownParent) }
+  public final var isWorker: Bool { WorkerProcess.isWorker(environment, parent: ownParent) }
 
   /// The place of this process.
-  public var identity: WorkerIdentity {
-    let local = isWorker ? environment[WorkerVariable.localRank].flatMap { Int($0) } ?? 0 : 0
-    return WorkerIdentity(
-      localRank: local, nodeRank: nodeRank, localWorldSize: localWorldSize, numNodes: numNodes)
+  public final var identity: WorkerIdentity {
+    layout.identity(localRank: isWorker ? environment[WorkerVariable.localRank].flatMap { Int($0) } ?? 0 : 0)
   }
 
   /// The threads each process should compute with: a fair share of the processors, or `nil` when the user has set
   /// `OMP_NUM_THREADS`.
-  public var threadsPerProcess: Int? {
-    if environment[WorkerVariable.threadCount] != nil { return nil }
-    return max(1, Int(cp_available_processors()) / max(1, localWorldSize))
+  public final var threadsPerProcess: Int? {
+    environment[WorkerVariable.threadCount] == nil ? layout.threadsPerProcess : nil
   }
 
-  public override var isLaunched: Bool {
-    isWorker || localWorldSize == 1 || Supervisor.current?.localWorldSize == localWorldSize
+  /// Whether all processes of the run have been started.
+  public final var isLaunched: Bool {
+    isWorker || layout.processesPerNode == 1 || Supervisor.current?.localWorldSize == layout.processesPerNode
   }
 
-  public override var supervisor: Supervisor? { isWorker ? nil : Supervisor.current }
+  open override var supervisor: Supervisor? { isWorker ? nil : Supervisor.current }
 
-  public override func launch(
+  /// Starts the workers unless they run already, then runs the call as rank 0; a worker runs it as the rank it is.
+  open override func launch<Output>(_ call: LaunchedCall<Output>) throws -> Output {
+    try call.prepare()
+    let hasStarted = ProcessWorld.hasStanding
+    // The store is opened before the workers are started and its real port handed on, so that no port has to be agreed.
+    world = try ProcessWorld.standing(worldSize: layout.worldSize) {
+      let environment = try layout.environment()
+      let isOneNode = layout.numNodes == 1
+      let store = try ProcessWorld.openStore(environment, isLocal: isOneNode, timeout: joinTimeout)
+      let host = isOneNode ? "127.0.0.1" : environment.mainAddress
+      try startWorkers(mainAddress: host, port: store.port)
+      return ProcessWorld(
+        store: store, host: host, identity: layout.identity(of: environment), address: isOneNode ? "127.0.0.1" : nil)
+    }
+    if hasStarted, let supervisor, supervisor.runningRanks.count < supervisor.localWorldSize - 1 {
+      throw LaunchError.workersHaveEnded
+    }
+    return try call.run()
+  }
+
+  /// Makes the processes of this node exist; in a worker it only checks that the worker is the one it was started to be.
+  ///
+  /// - Parameters:
+  ///   - mainAddress: the address under which workers reach the store of rank 0.
+  ///   - port: the port on which that store listens already.
+  ///   - additionalEnvironment: variables for the workers, such as decisions that only one process may take.
+  /// - Throws: `LaunchError`.
+  public final func startWorkers(
     mainAddress: String = "127.0.0.1", port: Int, additionalEnvironment: [String: String] = [:]
   ) throws(LaunchError) {
-    try checkLayout()
+    try layout.check()
     if isWorker { return try checkWorker() }
     if let text = environment[WorkerVariable.localRank], let rank = Int(text), rank > 0 {
       throw .foreignLocalRank(rank)
     }
     if let running = Supervisor.current {
-      guard running.localWorldSize == localWorldSize else {
-        throw .differentSize(running: running.localWorldSize, asked: localWorldSize)
+      guard running.localWorldSize == layout.processesPerNode else {
+        throw .differentSize(running: running.localWorldSize, asked: layout.processesPerNode)
       }
       guard !running.hasFinished else { throw .workersHaveEnded }
       return
     }
-    guard localWorldSize > 1 else { return }
-
-    var shared = environment
-    shared[WorkerVariable.runID] = RunID.resolve(environment)
-    shared[WorkerVariable.supervisor] = String(getpid())
-    if let threadsPerProcess { shared[WorkerVariable.threadCount] = String(threadsPerProcess) }
-    // A crash should show its source line; registers and colours only hide it among the lines of other ranks.
-    if shared[WorkerVariable.backtrace] == nil {
-      shared[WorkerVariable.backtrace] = "preset=friendly,interactive=no,color=no"
-    }
-    shared.merge(additionalEnvironment) { _, added in added }
-    let commands = (1..<localWorldSize).map { local in
-      let identity = WorkerIdentity(
-        localRank: local, nodeRank: nodeRank, localWorldSize: localWorldSize, numNodes: numNodes)
+    guard layout.processesPerNode > 1 else { return }
+    let shared = WorkerCommand.variables(for: layout, from: environment).merging(additionalEnvironment) { $1 }
+    let commands = (1..<layout.processesPerNode).map { local in
+      let identity = layout.identity(localRank: local)
       let variables = shared.merging(identity.variables(mainAddress: mainAddress, mainPort: port)) { $1 }
       return WorkerCommand(identity: identity, program: WorkerProcess.program, variables: variables)
     }
-    try Supervisor.startCurrent(commands, localWorldSize: localWorldSize, options: options)
-  }
-
-  private func checkLayout() throws(LaunchError) {
-    guard localWorldSize >= 1, localWorldSize <= Int(CP_MAXIMUM_WORKERS) else {
-      throw .invalidLayout(
-        "\(localWorldSize) processes per node make no run: use 1 to \(CP_MAXIMUM_WORKERS)")
-    }
-    guard numNodes >= 1, (0..<numNodes).contains(nodeRank) else {
-      throw .invalidLayout(
-        "node rank \(nodeRank) of \(numNodes) node(s) makes no run: node ranks are 0 to \(max(0, numNodes - 1))")
-    }
+    var options = options
+    options.outputHandler = options.outputHandler ?? outputHandler
+    try Supervisor.startCurrent(commands, localWorldSize: layout.processesPerNode, options: options)
   }
 
   private func checkWorker() throws(LaunchError) {
-    let rank = identity.localRank
     let startedFor = environment[WorkerVariable.worldSize].flatMap { Int($0) } ?? 0
-    guard startedFor == localWorldSize * numNodes else {
-      throw .workerDisagrees(localRank: rank, startedFor: startedFor, asked: localWorldSize * numNodes)
+    guard startedFor == layout.worldSize else {
+      throw .workerDisagrees(localRank: identity.localRank, startedFor: startedFor, asked: layout.worldSize)
     }
   }
 }

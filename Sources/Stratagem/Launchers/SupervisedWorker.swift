@@ -34,7 +34,13 @@ final class SupervisedWorker {
 
   let rank: Int
   let pid: pid_t
+  /// The read ends of the worker's output, which the relay takes over.
+  let output: Int32
+  let errors: Int32
+  /// The report of a failure.
   private(set) var report: WorkerReport?
+  /// Whether the worker has reported that it did its work.
+  private(set) var isCompleted = false
   private(set) var exit: Exit?
 
   private var pidfd: Int32
@@ -45,6 +51,8 @@ final class SupervisedWorker {
   init(rank: Int, _ running: WorkerCommand.Running) {
     self.rank = rank
     pid = running.pid
+    output = running.output
+    errors = running.errors
     pidfd = running.pidfd
     reportDescriptor = running.report
   }
@@ -72,7 +80,19 @@ final class SupervisedWorker {
 
   /// Counts an end with status 0 as a failure, because the run is not over.
   func noteDesertion() {
-    if exit == .exited(0), failureTime == nil { failureTime = cp_now() }
+    if exit == .exited(0), !isCompleted, failureTime == nil { failureTime = cp_now() }
+  }
+
+  /// Sends a signal to the worker if it still runs.
+  func send(_ signal: Int) {
+    if isRunning { cp_signal(pid, Int32(signal)) }
+  }
+
+  /// Closes what a copy of the supervising process must not keep open.
+  func forget() {
+    close(output)
+    close(errors)
+    closeDescriptors()
   }
 
   /// Waits until the worker, which has been killed, is gone.
@@ -110,7 +130,7 @@ final class SupervisedWorker {
     case (.communication, _): cause = .disconnected(report?.message ?? "")
     case (nil, .signalled(let number)): cause = .signalled(WorkerFailure.name(ofSignal: number))
     case (nil, .exited(let value)): cause = .exited(value)
-    case (nil, nil): cause = .exited(0)
+    case (nil, nil), (.completed, _): cause = .exited(0)
     }
     return WorkerFailure(rank: rank, cause: cause, exitStatus: status, recentErrorLines: recentErrorLines)
   }
@@ -139,7 +159,8 @@ final class SupervisedWorker {
         return
       }
       for line in reportSplitter.lines(adding: buffer[..<count]) where report == nil {
-        report = WorkerReport(decoding: line)
+        let told = WorkerReport(decoding: line)
+        if told?.kind == .completed { isCompleted = true } else { report = told }
       }
     }
   }

@@ -18,6 +18,8 @@ public final class Supervisor: Sendable {
     var startError: LaunchError?
     var runningRanks: [Int] = []
     var endedEarly: [Int] = []
+    /// A signal that is to be sent to the worker of the lowest rank.
+    var signal: Int?
   }
 
   /// The number of processes on this node, this one included.
@@ -41,9 +43,31 @@ public final class Supervisor: Sendable {
     self.localWorldSize = localWorldSize
     self.options = options
     // Workers die with the thread that starts them, so it is the one that lives as long as they do.
-    let code = BackgroundThread.start("stratagem-supervisor") { SupervisorLoop(self, commands).run() }
+    try start(commands.first?.program ?? "") { SupervisorLoop($0, commands).run() }
+  }
+
+  /// Starts a thread that watches over workers that run already.
+  init(
+    _ workers: sending [SupervisedWorker], localWorldSize: Int, options: SupervisorOptions
+  ) throws(LaunchError) {
+    self.localWorldSize = localWorldSize
+    self.options = options
+    let running = Mutex(workers)
+    try start("a copy of this process") { supervisor in
+      SupervisorLoop(supervisor, [], running.withLock { $0 }).run()
+    }
+  }
+
+  private func start(_ program: String, _ body: @escaping @Sendable (Supervisor) -> Void) throws(LaunchError) {
+    if options.expectsReports {
+      state.withLock { state in
+        state.isRunActive = true
+        state.rankZeroIsAttending = true
+      }
+    }
+    let code = BackgroundThread.start("stratagem-supervisor") { body(self) }
     guard code == 0 else {
-      throw .cannotStart(localRank: 1, program: commands.first?.program ?? "", reason: "no thread to supervise it")
+      throw .cannotStart(localRank: 1, program: program, reason: "no thread to supervise it")
     }
     while !started.wait(seconds: 60) {}
     if let error = state.withLock({ $0.startError }) { throw error }
@@ -127,6 +151,26 @@ public final class Supervisor: Sendable {
     wake.signal()
     if let failure { throw failure }
     return stragglers
+  }
+
+  /// Waits until all workers have done what they were started for and have ended.
+  ///
+  /// - Parameter signal: asked many times a second for a signal that this process got; the lowest rank gets it, too.
+  /// - Throws: the failure of a worker.
+  func waitForCall(signal: () -> Int?) throws(WorkerFailure) {
+    var isForwarded = false
+    while !finished.wait(seconds: 0.05) {
+      guard !isForwarded, let number = signal() else { continue }
+      isForwarded = true
+      state.withLock { $0.signal = number }
+      wake.signal()
+    }
+    let failure = state.withLock { state -> WorkerFailure? in
+      state.isAcknowledged = true
+      return state.failure
+    }
+    wake.signal()
+    if let failure { throw failure }
   }
 
   /// Records the verdict; called by the supervisor's thread after the workers were killed.

@@ -13,13 +13,17 @@ final class SupervisorLoop {
 
   private let supervisor: Supervisor
   private let commands: [WorkerCommand]
-  private var workers: [SupervisedWorker] = []
+  private var workers: [SupervisedWorker]
   private var relay: OutputRelay?
   private var phase = Phase.running
 
-  init(_ supervisor: Supervisor, _ commands: [WorkerCommand]) {
+  /// - Parameters:
+  ///   - commands: what is to be started.
+  ///   - workers: what runs already.
+  init(_ supervisor: Supervisor, _ commands: [WorkerCommand], _ workers: sending [SupervisedWorker] = []) {
     self.supervisor = supervisor
     self.commands = commands
+    self.workers = workers
   }
 
   func run() {
@@ -37,6 +41,7 @@ final class SupervisorLoop {
 
     while workers.contains(where: { $0.isRunning }) {
       waitForNews()
+      if let signal = supervisor.state.withLock({ $0.signal.take() }) { workers.first?.send(signal) }
       for worker in workers { worker.look() }
       publish()
       advance()
@@ -56,19 +61,23 @@ final class SupervisorLoop {
   }
 
   private func startWorkers() throws(LaunchError) {
-    var sources: [OutputRelay.Source] = []
     for command in commands {
-      let rank = command.identity.globalRank
-      let running = try command.start()
-      workers.append(SupervisedWorker(rank: rank, running))
-      sources.append(OutputRelay.Source(rank: rank, stream: .output, descriptor: running.output))
-      sources.append(OutputRelay.Source(rank: rank, stream: .error, descriptor: running.errors))
+      workers.append(SupervisedWorker(rank: command.identity.globalRank, try command.start()))
+    }
+    let sources = workers.flatMap { worker in
+      [
+        OutputRelay.Source(rank: worker.rank, stream: .output, descriptor: worker.output),
+        OutputRelay.Source(rank: worker.rank, stream: .error, descriptor: worker.errors),
+      ]
     }
     let wake = supervisor.wake
-    let relay = OutputRelay(sources: sources, handler: supervisor.options.outputHandler) { wake.signal() }
+    let options = supervisor.options
+    let relay = OutputRelay(
+      sources: sources, beginning: options.beginningOfOutput, handler: options.outputHandler
+    ) { wake.signal() }
     self.relay = relay
     guard relay.start() == 0 else {
-      throw .cannotStart(localRank: 1, program: commands[0].program, reason: "no thread to read its output")
+      throw .cannotStart(localRank: 1, program: commands.first?.program ?? "", reason: "no thread to read its output")
     }
     publish()
   }
@@ -89,7 +98,7 @@ final class SupervisorLoop {
 
   private func publish() {
     let running = workers.filter { $0.isRunning }.map { $0.rank }
-    let early = workers.filter { $0.exit == .exited(0) && $0.report == nil }.map { $0.rank }
+    let early = workers.filter { $0.exit == .exited(0) && $0.report == nil && !$0.isCompleted }.map { $0.rank }
     supervisor.state.withLock { state in
       state.runningRanks = running
       state.endedEarly = early

@@ -13,6 +13,11 @@ public struct SupervisorOptions: Sendable {
   /// Receives the lines that workers print; `nil` writes them to this process's own output behind a tag.
   public var outputHandler: (@Sendable (WorkerOutputLine) -> Void)?
 
+  /// What a worker prints when its output is to be shown from then on; nil shows all of it.
+  var beginningOfOutput: String?
+  /// Whether a worker has to report that it has done its work, and may end then, while one that ends without has failed.
+  var expectsReports = false
+
   /// Makes the usual options.
   public init() {}
 }

@@ -17,6 +17,22 @@ struct WorkerCommand: Sendable {
     let report: Int32
   }
 
+  /// What all workers of a node find in their environment, apart from their ranks.
+  static func variables(for layout: ProcessLayout, from environment: [String: String]) -> [String: String] {
+    var shared = environment
+    shared[WorkerVariable.runID] = RunID.resolve(environment)
+    shared[WorkerVariable.supervisor] = String(getpid())
+    shared[WorkerVariable.calls] = CallFolder.path
+    if shared[WorkerVariable.threadCount] == nil {
+      shared[WorkerVariable.threadCount] = String(layout.threadsPerProcess)
+    }
+    // A crash should show its source line; registers and colours only hide it among the lines of other ranks.
+    if shared[WorkerVariable.backtrace] == nil {
+      shared[WorkerVariable.backtrace] = "preset=friendly,interactive=no,color=no"
+    }
+    return shared
+  }
+
   /// Starts the worker, which dies with the calling thread.
   func start() throws(LaunchError) -> Running {
     var pipes: [(read: Int32, write: Int32)] = []

@@ -1,3 +1,4 @@
+import CProcess
 import Glibc
 
 /// What a process knows about being a worker, and how it is run again.
@@ -10,13 +11,13 @@ public enum WorkerProcess {
     environment[WorkerVariable.supervisor] == String(parent)
   }
 
+  /// Where a worker writes its report.
+  nonisolated(unsafe) static var reportDescriptor: Int32 = CP_REPORT_DESCRIPTOR
+
   /// The path of this executable; the link in /proc when the file was replaced since it was started.
   static var program: String {
     let link = "/proc/self/exe"
-    var bytes = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-    let count = readlink(link, &bytes, Int(PATH_MAX))
-    guard count > 0 else { return link }
-    let path = String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    guard let path = SystemFolder.target(of: link) else { return link }
     var running = stat()
     var onDisk = stat()
     guard stat(link, &running) == 0, stat(path, &onDisk) == 0, running.st_ino == onDisk.st_ino,

@@ -1,14 +1,15 @@
-import CProcess
 import Glibc
 
-/// What a failing worker tells its supervisor before it ends.
+/// What a worker tells its supervisor before it ends.
 public struct WorkerReport: Sendable, Hashable {
-  /// The kinds of failure.
+  /// What is told.
   public enum Kind: String, Sendable, Hashable {
     /// The worker itself failed.
     case error
     /// Another process could not be reached, most likely because that one failed.
     case communication
+    /// The worker has done what it was started for.
+    case completed
   }
 
   /// The global rank of the worker.
@@ -32,7 +33,7 @@ public struct WorkerReport: Sendable, Hashable {
   @discardableResult
   public func send() -> Bool {
     guard WorkerProcess.isWorker else { return false }
-    return send(to: CP_REPORT_DESCRIPTOR)
+    return send(to: WorkerProcess.reportDescriptor)
   }
 
   func send(to descriptor: Int32) -> Bool {

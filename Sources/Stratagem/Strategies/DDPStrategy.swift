@@ -23,9 +23,11 @@ open class DDPStrategy: ParallelStrategy {
   ///   - staticGraph: every step uses the same parameters in the same order.
   ///   - broadcastBuffers: give the buffers of rank 0 to all ranks before each forward.
   ///   - timeout: seconds that joining the others, or one collective, may take.
+  ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
   public init(
     findUnusedParameters: Bool = false, bucketMegabytes: Double = 25, gradientAsBucketView: Bool = false,
     staticGraph: Bool = false, broadcastBuffers: Bool = true, timeout: Double = 1800,
+    startMethod: StartMethod = .relaunch,
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil
   ) {
     var reduction = GradientReducer.Options()
@@ -35,14 +37,18 @@ open class DDPStrategy: ParallelStrategy {
     reduction.staticGraph = staticGraph
     self.reduction = reduction
     self.broadcastBuffers = broadcastBuffers
-    super.init(accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, timeout: timeout)
+    super.init(
+      accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, timeout: timeout,
+      startMethod: startMethod)
   }
 
   open override var strategyDescription: StrategyDescription {
-    StrategyDescription(
+    var options: [String: StrategyOption] = [:]
+    if reduction.findUnusedParameters { options["findUnusedParameters"] = .flag(true) }
+    if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    return StrategyDescription(
       name: "ddp", summary: "One process per device; gradients averaged during backward.",
-      accelerators: [.cpu, .cuda], processes: .onePerDevice,
-      options: reduction.findUnusedParameters ? ["findUnusedParameters": .flag(true)] : [:], holdings: givenPlugins)
+      accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
   }
 
   open override func configureModule() throws { try configureDDP() }
@@ -93,11 +99,12 @@ extension StrategyConvertible where Self == DDPStrategy {
   /// Distributed data parallel with options; see ``DDPStrategy``.
   public static func ddp(
     findUnusedParameters: Bool = false, bucketMegabytes: Double = 25, gradientAsBucketView: Bool = false,
-    staticGraph: Bool = false, broadcastBuffers: Bool = true, timeout: Double = 1800
+    staticGraph: Bool = false, broadcastBuffers: Bool = true, timeout: Double = 1800,
+    startMethod: StartMethod = .relaunch
   ) -> DDPStrategy {
     DDPStrategy(
       findUnusedParameters: findUnusedParameters, bucketMegabytes: bucketMegabytes,
       gradientAsBucketView: gradientAsBucketView, staticGraph: staticGraph, broadcastBuffers: broadcastBuffers,
-      timeout: timeout)
+      timeout: timeout, startMethod: startMethod)
   }
 }

@@ -8,21 +8,21 @@ open class ParallelStrategy: Strategy {
   public let timeout: Double
   /// The processes of the run; nil outside a run.
   public private(set) final var group: ProcessGroup?
-  private var world: ProcessWorld?
-  /// Receives what workers print; nil writes it to this process's own output.
-  var outputHandler: (@Sendable (WorkerOutputLine) -> Void)?
+  /// How the processes are started.
+  public let startMethod: StartMethod
 
   public init(
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
-    timeout: Double = 1800
+    timeout: Double = 1800, startMethod: StartMethod = .relaunch
   ) {
     self.timeout = timeout
+    self.startMethod = startMethod
     super.init(accelerator: accelerator, precision: precision, checkpointIO: checkpointIO)
   }
 
-  open override var rank: Int { world?.rank ?? plan?.rank ?? 0 }
-  open override var localRank: Int { world?.localRank ?? plan?.localRank ?? 0 }
-  open override var worldSize: Int { world?.worldSize ?? plan?.worldSize ?? 1 }
+  open override var rank: Int { launcher.world?.rank ?? plan?.rank ?? 0 }
+  open override var localRank: Int { launcher.world?.localRank ?? plan?.localRank ?? 0 }
+  open override var worldSize: Int { launcher.world?.worldSize ?? plan?.worldSize ?? 1 }
 
   open override var rootDevice: Device {
     guard let devices = plan?.devices, !devices.isEmpty else { return .cpu }
@@ -30,15 +30,29 @@ open class ParallelStrategy: Strategy {
   }
 
   /// What watches over the worker processes, in the process that started them.
-  public final var supervisor: Supervisor? { world?.launcher.supervisor }
+  public final var supervisor: Supervisor? { launcher.supervisor }
+
+  /// Processes that somebody else started are used as they are; otherwise the start method counts.
+  open override func configureLauncher() throws -> Launcher {
+    guard let plan else { return try super.configureLauncher() }
+    let layout = ProcessLayout(plan)
+    let joinTimeout = min(timeout, 300)
+    let environment = try ClusterEnvironments.detect(
+      ClusterEnvironments.processVariables, numDevices: plan.processesPerNode, numNodes: plan.numNodes)
+    if environment.createsProcessesExternally, !WorkerProcess.isWorker {
+      return ExternalLauncher(layout, joinTimeout: joinTimeout)
+    }
+    return switch startMethod {
+    case .relaunch: RelaunchLauncher(layout, joinTimeout: joinTimeout)
+    case .spawn: SpawnLauncher(layout, joinTimeout: joinTimeout)
+    case .fork: ForkLauncher(layout, joinTimeout: joinTimeout)
+    }
+  }
 
   open override func setUpEnvironment() throws {
-    guard let plan else { return }
-    let world = try ProcessWorld.start(plan, timeout: min(timeout, 300), outputHandler: outputHandler)
-    self.world = world
     try super.setUpEnvironment()
     supervisor?.setRunActive(true)
-    group = try world.makeGroup(timeout: timeout)
+    group = try launcher.world?.makeGroup(timeout: timeout)
   }
 
   open override func synchronizeModule() throws {

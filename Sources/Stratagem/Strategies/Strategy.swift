@@ -14,6 +14,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public final var precision: Precision?
   public final var checkpointIO: (any CheckpointIO)?
   public internal(set) final var plan: RunPlan?
+  /// How the processes of a run come to exist; what ``configureLauncher()`` made for the plan.
+  public internal(set) final var launcher = Launcher()
 
   public private(set) final var module: AnyLightningModule?
   public private(set) final var optimizers: [Optimizer] = []
@@ -55,7 +57,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public final var isGlobalZero: Bool { rank == 0 && !isShadow }
 
   /// True for a trainer of one process inside a worker, which repeats what the process that started it does.
-  private var isShadow: Bool { isInWorker && worldSize == 1 }
+  private var isShadow: Bool { isInWorker && worldSize == 1 && launcher.isRepeatedInWorkers }
   private let isInWorker = WorkerProcess.isWorker
 
   /// Remembers the module and lets go of what the run before left. Called at the start of every run.
@@ -66,7 +68,11 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     parameters = []
   }
 
-  /// Starts the processes and sets up communication.
+  /// Makes what starts the processes of a run. Called once, when the trainer has made its plan; a strategy of one process
+  /// needs none.
+  open func configureLauncher() throws -> Launcher { InProcessLauncher() }
+
+  /// Sets up the device and the communication, in a process that the launcher made or found.
   open func setUpEnvironment() throws { try accelerator?.setUpDevice(rootDevice) }
 
   /// Moves the module, makes the optimizer when training, and prepares the distribution. The module has the number format

@@ -13,27 +13,28 @@ extension StrategyAlias {
     .init(
       "ddp_find_unused_parameters_true", "ddp", ["findUnusedParameters": true],
       "ddp where some parameters may get no gradient", .available),
-    .init("ddp_spawn", "ddp", ["start": "spawn"], "ddp whose main process is not a rank and goes on afterwards"),
+    .init(
+      "ddp_spawn", "ddp", ["start": "spawn"], "ddp whose main process is not a rank and goes on afterwards", .available),
     .init(
       "ddp_spawn_find_unused_parameters_false", "ddp", ["start": "spawn", "findUnusedParameters": false],
-      "ddp_spawn where every parameter gets a gradient at every step"),
+      "ddp_spawn where every parameter gets a gradient at every step", .available),
     .init(
       "ddp_spawn_find_unused_parameters_true", "ddp", ["start": "spawn", "findUnusedParameters": true],
-      "ddp_spawn where some parameters may get no gradient"),
-    .init("ddp_fork", "ddp", ["start": "fork"], "ddp whose processes are forked"),
+      "ddp_spawn where some parameters may get no gradient", .available),
+    .init("ddp_fork", "ddp", ["start": "fork"], "ddp whose processes are forked", .available),
     .init(
       "ddp_fork_find_unused_parameters_false", "ddp", ["start": "fork", "findUnusedParameters": false],
-      "ddp_fork where every parameter gets a gradient at every step"),
+      "ddp_fork where every parameter gets a gradient at every step", .available),
     .init(
       "ddp_fork_find_unused_parameters_true", "ddp", ["start": "fork", "findUnusedParameters": true],
-      "ddp_fork where some parameters may get no gradient"),
-    .init("ddp_notebook", "ddp", ["start": "fork"], "ddp for interactive sessions; the same as ddp_fork"),
+      "ddp_fork where some parameters may get no gradient", .available),
+    .init("ddp_notebook", "ddp", ["start": "fork"], "ddp for interactive sessions; the same as ddp_fork", .available),
     .init(
       "ddp_notebook_find_unused_parameters_false", "ddp", ["start": "fork", "findUnusedParameters": false],
-      "ddp_notebook where every parameter gets a gradient at every step"),
+      "ddp_notebook where every parameter gets a gradient at every step", .available),
     .init(
       "ddp_notebook_find_unused_parameters_true", "ddp", ["start": "fork", "findUnusedParameters": true],
-      "ddp_notebook where some parameters may get no gradient"),
+      "ddp_notebook where some parameters may get no gradient", .available),
   ]
 
   private static let replicas: [StrategyAlias] = [

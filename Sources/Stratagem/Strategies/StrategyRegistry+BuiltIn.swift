@@ -7,5 +7,14 @@ extension StrategyRegistry {
       Entry("ddp_find_unused_parameters_false") { DDPStrategy(findUnusedParameters: false) },
       Entry("ddp_find_unused_parameters_true") { DDPStrategy(findUnusedParameters: true) },
     ]
+      + [("ddp_spawn", StartMethod.spawn), ("ddp_fork", .fork), ("ddp_notebook", .fork)].flatMap { name, method in
+        [
+          Entry(name) { DDPStrategy(startMethod: method) },
+          Entry("\(name)_find_unused_parameters_false") {
+            DDPStrategy(findUnusedParameters: false, startMethod: method)
+          },
+          Entry("\(name)_find_unused_parameters_true") { DDPStrategy(findUnusedParameters: true, startMethod: method) },
+        ]
+      }
   }
 }

@@ -1,20 +1,27 @@
-internal import Glibc
 internal import Torch
-internal import TorchDistributed
 
 extension Trainer {
-  /// Runs one stage from the first process to the last hook: communication is set up before `body` and torn down after
-  /// it, also when it throws.
-  func run<Result>(_ stage: Stage, _ module: AnyLightningModule, _ body: () throws -> Result) throws -> Result {
+  /// Runs one stage in the processes that the strategy's launcher makes.
+  func launch<Output>(
+    _ stage: Stage, _ module: AnyLightningModule, from path: String?, carrying carrier: OutputCarrier<Output>,
+    _ body: @escaping (Checkpoint?) throws -> Output
+  ) throws -> Output {
+    announcePlan()
+    let call = LaunchedCall(stage.rawValue, trainer: self, module: module, from: path, carrier: carrier) {
+      call in try self.run(stage, module, call, body)
+    }
+    return try strategy.launcher.launch(call)
+  }
+
+  /// Runs one stage in this process, from connecting the module to the last hook: communication is set up before `body`
+  /// and torn down after it, also when it throws.
+  private func run<Output>(
+    _ stage: Stage, _ module: AnyLightningModule, _ call: LaunchedCall<Output>, _ body: (Checkpoint?) throws -> Output
+  ) throws -> Output {
     self.stage = stage
     shouldStop = false
     module.trainer = self
     strategy.connect(module)
-    if !hasAnnouncedPlan {
-      announce(plan.description)
-      for note in plan.warnings { announce("note: " + note) }
-      hasAnnouncedPlan = true
-    }
     var status = LoggerStatus.failed
     defer {
       progressBar.close()
@@ -26,7 +33,9 @@ extension Trainer {
     do {
       let result = try InterruptMonitor.shared.watching {
         try strategy.setUpEnvironment()
-        let result = try withErrorScope(body)
+        try continueLoggers()
+        let result = try withErrorScope { try body(call.checkpoint) }
+        try call.record(result)
         try strategy.finishRun()
         return result
       }
@@ -35,41 +44,26 @@ extension Trainer {
       return result
     } catch {
       if case TrainingError.interrupted = error { status = .interrupted }
-      // A worker ends with its report, so its callbacks come first.
-      if strategy.rank > 0 { for callback in callbacks { callback.onException(self, error) } }
-      let cause = cause(of: error)
-      if strategy.rank == 0 { for callback in callbacks { callback.onException(self, cause) } }
+      let cause = strategy.launcher.cause(of: error)
+      for callback in callbacks { callback.onException(self, cause) }
+      strategy.launcher.leave(with: cause)
       throw cause
     }
   }
 
-  /// Finds whose failure ended the run, and ends the other processes.
-  ///
-  /// When a process dies, the others see closed connections: such an error of rank 0 is only the echo of a worker's.
-  private func cause(of error: any Error) -> any Error {
-    let isEcho = isConsequenceOfPeer(error)
-    if strategy.rank > 0 {
-      WorkerReport(rank: strategy.rank, kind: isEcho ? .communication : .error, message: "\(error)").send()
-      if WorkerProcess.isWorker {
-        // The supervisor has the report, and the program could only say the same again.
-        fflush(nil)
-        _exit(1)
-      }
-      return error
-    }
-    guard let supervisor = (strategy as? ParallelStrategy)?.supervisor else { return error }
-    if isEcho, let failure = supervisor.rootFailure(within: 1) { return failure }
-    supervisor.abort()
-    return error
+  private func announcePlan() {
+    guard !hasAnnouncedPlan else { return }
+    announce(plan.description)
+    for note in plan.warnings { announce("note: " + note) }
+    hasAnnouncedPlan = true
   }
 
-  private func isConsequenceOfPeer(_ error: any Error) -> Bool {
-    switch error {
-    case let error as DistributedError: error.isConsequenceOfPeer
-    case let error as TorchError:
-      DistributedError(operation: error.operation, rank: nil, message: error.message).isConsequenceOfPeer
-    default: false
-    }
+  /// Opens what a fit in other processes has written, so that this run goes on behind it.
+  private func continueLoggers() throws {
+    guard hasLoggersToContinue, isGlobalZero else { return }
+    for logger in loggers { try logger.start(resumingAt: progress.globalStep) }
+    hasStartedLoggers = true
+    hasLoggersToContinue = false
   }
 
   private func finalizeLoggers(_ status: LoggerStatus) throws {

@@ -9,8 +9,7 @@ extension Trainer {
   public func fit<Batch>(
     _ model: LightningModule<Batch>, _ data: DataModule<Batch>, resumeFrom path: String? = nil
   ) throws {
-    let checkpoint = try path.map { try strategy.loadCheckpoint(from: $0) }
-    try run(.fit, model) {
+    try launch(.fit, model, from: path, carrying: .nothing) { checkpoint in
       try FitLoop(trainer: self, model: model, data: data, resuming: checkpoint.map { ($0, path ?? "") }).run()
     }
   }
@@ -50,8 +49,7 @@ extension Trainer {
   public func predict<Batch>(
     _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String? = nil
   ) throws -> Tensor? {
-    let checkpoint = try path.map { try strategy.loadCheckpoint(from: $0) }
-    return try run(.predict, model) {
+    try launch(.predict, model, from: path, carrying: .predictions) { [self] checkpoint in
       try prepare(.predict, model, data, checkpoint, path)
       guard let loader = try withErrorScope({ try data.predictLoader() }) else {
         throw TrainingError.noData("predict needs a loader: override predictLoader() of \(type(of: data))")
@@ -64,8 +62,7 @@ extension Trainer {
   private func evaluate<Batch>(
     _ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String?
   ) throws -> [String: Double] {
-    let checkpoint = try path.map { try strategy.loadCheckpoint(from: $0) }
-    return try run(stage, model) {
+    try launch(stage, model, from: path, carrying: .metrics) { [self] checkpoint in
       try prepare(stage, model, data, checkpoint, path)
       let loader = try withErrorScope { stage == .test ? try data.testLoader() : try data.validationLoader() }
       guard let loader else {

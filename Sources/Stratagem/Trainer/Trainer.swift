@@ -37,6 +37,8 @@ public final class Trainer {
   var hasAnnouncedPlan = false
   /// Whether a fit has given the loggers a run to write to.
   var hasStartedLoggers = false
+  /// Whether a fit in other processes has given the loggers a run, which this process has not opened yet.
+  var hasLoggersToContinue = false
   let metrics = MetricStore()
   let stepRows = StepRows()
   /// Rows of values that were logged between batches.
@@ -49,7 +51,7 @@ public final class Trainer {
   var isStepBoundary = true
   /// The step after which each metric was last computed.
   var metricSteps: [String: Int] = [:]
-  let progressBar: ProgressBar
+  var progressBar: ProgressBar
 
   /// - Parameters:
   ///   - strategy: how the model is distributed: an alias (`"ddp"`, `.ddp`), a case with options
@@ -107,7 +109,8 @@ public final class Trainer {
     self.loggers = loggers ?? [CSVLogger(outputDirectory)]
     let bar = ProgressBar(mode: self.strategy.isGlobalZero ? progress : .silent)
     progressBar = bar
-    if bar.mode == .interactive { (self.strategy as? ParallelStrategy)?.outputHandler = Trainer.printing(above: bar) }
+    self.strategy.launcher = try self.strategy.configureLauncher()
+    if bar.mode == .interactive { self.strategy.launcher.outputHandler = Trainer.printing(above: bar) }
   }
 
   /// Prints the lines of workers where they do not tear a bar that is being drawn.

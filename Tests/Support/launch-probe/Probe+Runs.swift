@@ -56,16 +56,16 @@ extension Probe {
 
   func launchTwice() {
     start()
-    let again = RelaunchLauncher(localWorldSize: processes)
+    let again = RelaunchLauncher(ProcessLayout(processesPerNode: processes))
     do {
-      try again.launch(port: 1)
+      try again.startWorkers(port: 1)
       print("rank \(rank) launched again: \(again.isLaunched)")
     } catch {
       print("rank \(rank) failed: \(error)")
     }
-    let other = RelaunchLauncher(localWorldSize: processes + 1)
+    let other = RelaunchLauncher(ProcessLayout(processesPerNode: processes + 1))
     do {
-      try other.launch(port: 1)
+      try other.startWorkers(port: 1)
       print("rank \(rank) launched another size")
     } catch {
       print("rank \(rank) refused: \(error)")
@@ -86,7 +86,7 @@ extension Probe {
       print("thrown: \(error)")
     }
     do {
-      try launcher.launch(port: 1)
+      try launcher.startWorkers(port: 1)
     } catch {
       print("refused: \(error)")
     }

@@ -18,7 +18,7 @@ struct Probe {
     if argument == "handled" {
       options.outputHandler = { line in print("\(line.stream) of \(line.rank): \(line.text)") }
     }
-    launcher = RelaunchLauncher(localWorldSize: processes, options: options)
+    launcher = RelaunchLauncher(ProcessLayout(processesPerNode: processes), options: options)
   }
 
   var rank: Int { launcher.identity.globalRank }
@@ -35,7 +35,8 @@ struct Probe {
 
   func launch() {
     do {
-      try launcher.launch(port: 29_123, additionalEnvironment: ["STRATAGEM_PROBE_EXTRA": "passed on"])
+      try launcher.startWorkers(
+        port: 29_123, additionalEnvironment: ["STRATAGEM_PROBE_EXTRA": "passed on"])
     } catch {
       print("launch failed: \(error)")
       exit(65)

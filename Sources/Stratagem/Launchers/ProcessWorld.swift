@@ -1,0 +1,75 @@
+public import TorchDistributed
+
+/// The place of this process among the processes of a run, and the store by which they find each other.
+public final class ProcessWorld {
+  /// Where the processes meet.
+  public let store: Store
+  /// The host of the store, as this process reaches it.
+  public let host: String
+  /// The place of this process.
+  public let identity: WorkerIdentity
+  private let address: String?
+  private var groups = 0
+
+  public var rank: Int { identity.globalRank }
+  public var localRank: Int { identity.localRank }
+  public var worldSize: Int { identity.worldSize }
+
+  /// Makes a world.
+  ///
+  /// - Parameters:
+  ///   - store: the store of the run, opened on one process and joined on the others.
+  ///   - host: the host of the store, as this process reaches it.
+  ///   - identity: the place of this process.
+  ///   - address: the local address to communicate over; nil lets the backend choose.
+  public init(store: Store, host: String, identity: WorkerIdentity, address: String? = nil) {
+    self.store = store
+    self.host = host
+    self.identity = identity
+    self.address = address
+  }
+
+  nonisolated(unsafe) private static var current: ProcessWorld?
+
+  /// Whether the program has processes that live as long as it does.
+  static var hasStanding: Bool { current != nil }
+
+  /// The world of processes that live as long as the program: made for the first run, found by every further one, which
+  /// meets in a group of its own.
+  static func standing(worldSize: Int, make: () throws -> ProcessWorld) throws -> ProcessWorld {
+    guard let current else {
+      let made = try make()
+      self.current = made
+      return made
+    }
+    guard current.worldSize == worldSize else {
+      throw LaunchError.differentSize(running: current.worldSize, asked: worldSize)
+    }
+    return current
+  }
+
+  /// Opens the store on rank 0 and joins it elsewhere.
+  ///
+  /// - Parameter isLocal: all processes are ours and on this machine, so that rank 0 takes any free port, whatever
+  ///   address and port another program left in the environment.
+  static func openStore(_ environment: any ClusterEnvironment, isLocal: Bool, timeout: Double) throws -> Store {
+    let variables = ClusterEnvironments.processVariables
+    if environment.globalRank == 0 && variables["TORCHELASTIC_USE_AGENT_STORE"] != "True" {
+      if isLocal { return try Store.server(timeout: timeout) }
+      return try Store.server(host: environment.mainAddress, port: environment.mainPort ?? 0, timeout: timeout)
+    }
+    guard let port = environment.mainPort else {
+      throw LaunchError.invalidLayout(
+        "rank \(environment.globalRank) was not told the port of rank 0; set MASTER_PORT")
+    }
+    return try Store.client(host: environment.mainAddress, port: port, timeout: timeout)
+  }
+
+  /// A group of all processes for one run.
+  public func makeGroup(timeout: Double) throws -> ProcessGroup {
+    groups += 1
+    return try ProcessGroup.gloo(
+      store: try store.prefixed("run/\(groups)"), rank: rank, size: worldSize, timeout: timeout, address: address,
+      name: "run\(groups)")
+  }
+}
