@@ -50,14 +50,18 @@ enum Machine {
 
 /// A registry of the strategies of this version, independent of the shared one.
 func builtInRegistry() -> StrategyRegistry {
-  StrategyRegistry([
-    .init("single_device") {
-      DescribedStrategy(StrategyDescription(name: "single_device", processes: .one, maximumDevices: 1))
-    },
-    .init("ddp") { DescribedStrategy.ddp() },
-    .init("ddp_find_unused_parameters_false") { DescribedStrategy.ddp(["findUnusedParameters": false]) },
-    .init("ddp_find_unused_parameters_true") { DescribedStrategy.ddp(["findUnusedParameters": true]) },
-  ])
+  StrategyRegistry(
+    [
+      .init("single_device") {
+        DescribedStrategy(StrategyDescription(name: "single_device", processes: .one, maximumDevices: 1))
+      },
+      .init("ddp") { DescribedStrategy.ddp() },
+      .init("ddp_find_unused_parameters_false") { DescribedStrategy.ddp(["findUnusedParameters": false]) },
+      .init("ddp_find_unused_parameters_true") { DescribedStrategy.ddp(["findUnusedParameters": true]) },
+    ]
+      + StrategyAlias.all.filter { $0.canonical == "ddp" && $0.presets["start"] != nil }.map { alias in
+        .init(alias.name) { DescribedStrategy.ddp(alias.presets) }
+      })
 }
 
 func resolve(
