@@ -116,9 +116,7 @@ struct StrategyChoiceTests {
     let found = problems(RunRequest(strategy: "dpp", accelerator: "gpuu", precision: "bf16-mxied"))
     #expect(found.map(\.parameter) == ["strategy", "accelerator", "precision"])
     #expect(
-      found.first?.description
-        == "no strategy named 'dpp'; did you mean 'ddp'? known: ddp, auto, single_device, "
-        + "ddp_find_unused_parameters_true, ddp_find_unused_parameters_false")
+      found.first?.description.hasPrefix("no strategy named 'dpp'; did you mean 'ddp'? known: ddp, ") == true)
     #expect(found[1].suggestion?.hasPrefix("did you mean 'gpu'? known: gpu, ") == true)
     #expect(found[2].suggestion?.hasPrefix("did you mean 'bf16-mixed'? known: bf16-mixed, ") == true)
     let planned = problems(RunRequest(strategy: "deepsped"))
