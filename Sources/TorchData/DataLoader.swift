@@ -14,6 +14,8 @@ import Torch
 /// of threads, and not on where an iteration began.
 public final class DataLoader<Batch>: AnyDataLoader {
   private let fetch: ([Int]) throws -> Batch
+  /// Whether samples are shuffled by a seed that nobody gave.
+  private let takesSeed: Bool
 
   /// Creates a loader of a dataset.
   ///
@@ -23,7 +25,8 @@ public final class DataLoader<Batch>: AnyDataLoader {
   ///   - shuffle: draw the samples in a new order in each epoch.
   ///   - sampler: what decides the order instead of `shuffle`.
   ///   - dropLast: leave out a short last batch.
-  ///   - seed: what the order of `shuffle` depends on, together with the epoch.
+  ///   - seed: what the order of `shuffle` depends on, together with the epoch; `nil` for the trainer's, or 0 without
+  ///     one.
   ///   - prefetch: how many batches the threads hold ready, at least 1.
   ///   - threads: how many threads load; 0 to load on the calling thread; `nil` for none when the dataset is
   ///     immediate (as ``TensorDataset`` is), else one.
@@ -31,7 +34,7 @@ public final class DataLoader<Batch>: AnyDataLoader {
   /// Arguments out of range are recorded as a `TorchError`.
   public convenience init<Source: Dataset>(
     _ dataset: Source, batchSize: Int, shuffle: Bool = false, sampler: (any Sampler)? = nil, dropLast: Bool = false,
-    seed: UInt64 = 0, prefetch: Int = 2, threads: Int? = nil
+    seed: UInt64? = nil, prefetch: Int = 2, threads: Int? = nil
   ) where Source.Batch == Batch {
     let count = dataset.count
     if let problem = Self.problem(batchSize: batchSize, shuffle, sampler, prefetch: prefetch, threads: threads) {
@@ -39,8 +42,9 @@ public final class DataLoader<Batch>: AnyDataLoader {
     }
     self.init(
       fetch: { try dataset.batch($0) }, batchSize: max(1, batchSize), dropLast: dropLast,
-      sampler: sampler ?? (shuffle ? RandomSampler(count: count, seed: seed) : SequentialSampler(count: count)),
-      datasetCount: count, prefetch: max(1, prefetch), threads: max(0, threads ?? (dataset.isImmediate ? 0 : 1)))
+      sampler: sampler ?? (shuffle ? RandomSampler(count: count, seed: seed ?? 0) : SequentialSampler(count: count)),
+      datasetCount: count, prefetch: max(1, prefetch), threads: max(0, threads ?? (dataset.isImmediate ? 0 : 1)),
+      takesSeed: shuffle && sampler == nil && seed == nil)
   }
 
   /// Creates a loader of the elements of a collection.
@@ -50,7 +54,7 @@ public final class DataLoader<Batch>: AnyDataLoader {
   /// The other parameters are those of the initializer that takes a dataset.
   public convenience init<Elements: RandomAccessCollection>(
     _ elements: Elements, batchSize: Int, shuffle: Bool = false, sampler: (any Sampler)? = nil, dropLast: Bool = false,
-    seed: UInt64 = 0, prefetch: Int = 2, threads: Int? = nil,
+    seed: UInt64? = nil, prefetch: Int = 2, threads: Int? = nil,
     collate: @escaping @Sendable ([Elements.Element]) throws -> Batch
   ) {
     self.init(
@@ -60,9 +64,10 @@ public final class DataLoader<Batch>: AnyDataLoader {
 
   private init(
     fetch: @escaping ([Int]) throws -> Batch, batchSize: Int, dropLast: Bool, sampler: any Sampler, datasetCount: Int,
-    prefetch: Int, threads: Int
+    prefetch: Int, threads: Int, takesSeed: Bool = false
   ) {
     self.fetch = fetch
+    self.takesSeed = takesSeed
     super.init(
       batchSize: batchSize, dropLast: dropLast, sampler: sampler, datasetCount: datasetCount, prefetch: prefetch,
       threads: threads)
@@ -76,10 +81,21 @@ public final class DataLoader<Batch>: AnyDataLoader {
   /// - Parameter policy: `.padded` for training, `.unrepeated` for evaluation that counts every sample once.
   public override func distributed(worldSize: Int, rank: Int, policy: Shard.Policy) -> DataLoader {
     guard shard == nil else { return self }
-    return DataLoader(
-      fetch: fetch, batchSize: batchSize, dropLast: dropLast,
-      sampler: ShardedSampler(sampler, shard: Shard(rank: rank, of: worldSize, policy: policy)),
-      datasetCount: datasetCount, prefetch: prefetch, threads: threads)
+    return drawing(ShardedSampler(sampler, shard: Shard(rank: rank, of: worldSize, policy: policy)))
+  }
+
+  /// The same loader with this seed for its order, when it shuffles and was made without one.
+  public func seeded(_ seed: UInt64) -> DataLoader {
+    takesSeed ? drawing(RandomSampler(count: datasetCount, seed: seed)) : self
+  }
+
+  /// The samples of the same loader in the order of the dataset.
+  public func unshuffled() -> DataLoader { drawing(SequentialSampler(count: datasetCount)) }
+
+  private func drawing(_ sampler: any Sampler) -> DataLoader {
+    DataLoader(
+      fetch: fetch, batchSize: batchSize, dropLast: dropLast, sampler: sampler, datasetCount: datasetCount,
+      prefetch: prefetch, threads: threads)
   }
 
   /// The batches of an epoch, from batch number `batch` on; those before it are not loaded.

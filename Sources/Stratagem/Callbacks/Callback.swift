@@ -9,6 +9,10 @@ open class Callback {
   /// The name under which the state is kept in checkpoints; different for two callbacks of one kind.
   open var stateKey: String { "\(type(of: self))" }
 
+  /// Whether the callback judges metrics. At the end of a training epoch such callbacks come after the module, so that
+  /// they see what it logged.
+  open var isMonitoring: Bool { false }
+
   open func setup(_ trainer: Trainer, _ stage: Stage) throws {}
   open func teardown(_ trainer: Trainer, _ stage: Stage) {}
   open func onFitStart(_ trainer: Trainer) throws {}
@@ -27,10 +31,23 @@ open class Callback {
   open func onBeforeOptimizerStep(_ trainer: Trainer, _ optimizer: Optimizer) throws {}
   open func onValidationStart(_ trainer: Trainer) throws {}
   open func onValidationEnd(_ trainer: Trainer) throws {}
+  open func onValidationEpochStart(_ trainer: Trainer) throws {}
+  open func onValidationEpochEnd(_ trainer: Trainer) throws {}
+  open func onValidationBatchStart(_ trainer: Trainer, _ index: Int, loader: Int) throws {}
+  open func onValidationBatchEnd(_ trainer: Trainer, _ output: StepOutput, _ index: Int, loader: Int) throws {}
   open func onTestStart(_ trainer: Trainer) throws {}
   open func onTestEnd(_ trainer: Trainer) throws {}
+  open func onTestEpochStart(_ trainer: Trainer) throws {}
+  open func onTestEpochEnd(_ trainer: Trainer) throws {}
+  open func onTestBatchStart(_ trainer: Trainer, _ index: Int, loader: Int) throws {}
+  open func onTestBatchEnd(_ trainer: Trainer, _ output: StepOutput, _ index: Int, loader: Int) throws {}
   open func onPredictStart(_ trainer: Trainer) throws {}
   open func onPredictEnd(_ trainer: Trainer) throws {}
+  open func onPredictEpochStart(_ trainer: Trainer) throws {}
+  open func onPredictEpochEnd(_ trainer: Trainer) throws {}
+  open func onPredictBatchStart(_ trainer: Trainer, _ index: Int, loader: Int) throws {}
+  /// - Parameter prediction: what the module answered for the batch: a row per sample, or nil.
+  open func onPredictBatchEnd(_ trainer: Trainer, _ prediction: Tensor?, _ index: Int, loader: Int) throws {}
   /// A run failed; called on the rank that noticed, without communication.
   open func onException(_ trainer: Trainer, _ error: any Error) {}
   /// A signal asked the run to stop; called on rank 0 between two steps, without communication.

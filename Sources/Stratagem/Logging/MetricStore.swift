@@ -33,6 +33,8 @@ final class MetricStore {
   private var cursor = 0
   /// Samples of the batch at hand on this rank.
   var batchSamples = 0
+  /// What is appended to names, to tell several loaders apart.
+  var suffix = ""
   private var defaultTargets: LogTargets = .step
   /// False outside the steps of a stage.
   private(set) var isRecording = false
@@ -58,6 +60,7 @@ final class MetricStore {
     _ name: String, _ number: MetricNumber, on targets: LogTargets?, progressBar: Bool, acrossRanks: Bool,
     sampleCount: Int?
   ) {
+    let name = suffix.isEmpty ? name : name + suffix
     let entry = entry(name, targets ?? defaultTargets, progressBar, acrossRanks)
     let weight = Double(sampleCount ?? batchSamples)
     entry.value = number

@@ -17,6 +17,13 @@ open class DataModule<Batch> {
   open func testLoader() throws -> DataLoader<Batch>? { nil }
   open func predictLoader() throws -> DataLoader<Batch>? { nil }
 
+  /// Several loaders to validate on, one after the other; `trainer.loaderIndex` tells which is at work, and metrics get
+  /// the suffix `/dataloader_idx_0`, `_1`, ... The only one of ``validationLoader()`` unless overridden.
+  open func validationLoaders() throws -> [DataLoader<Batch>] { try validationLoader().map { [$0] } ?? [] }
+
+  /// Several loaders to test on; see ``validationLoaders()``.
+  open func testLoaders() throws -> [DataLoader<Batch>] { try testLoader().map { [$0] } ?? [] }
+
   open func teardown(_ stage: Stage) {}
 }
 

@@ -38,6 +38,17 @@ open class Precision: PrecisionDescribing, PrecisionConvertible {
   /// Computes the gradients of `loss`.
   open func backward(_ loss: Tensor) { loss.backward() }
 
+  /// Gives the gradients of the optimizer's parameters their true size, for whoever looks at or changes them before the
+  /// update. Called once an update.
+  open func unscaleGradients(of optimizer: Optimizer) throws {}
+
   /// Performs the update. Gradients are unscaled and clipped by then.
-  open func step(_ optimizer: Optimizer) { optimizer.step() }
+  ///
+  /// - Returns: false when the update was left out because a gradient is not finite. All ranks must come to the same answer,
+  ///   as they do when the gradients were reduced.
+  @discardableResult
+  open func step(_ optimizer: Optimizer) throws -> Bool {
+    optimizer.step()
+    return true
+  }
 }

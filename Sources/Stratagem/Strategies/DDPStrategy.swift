@@ -15,6 +15,7 @@ open class DDPStrategy: ParallelStrategy {
 
   private var reducer: GradientReducer?
   private var buffers: [Tensor] = []
+  private var stepsAutomatically = true
 
   /// - Parameters:
   ///   - findUnusedParameters: look in every step for parameters that the loss does not depend on.
@@ -62,6 +63,7 @@ open class DDPStrategy: ParallelStrategy {
         "strategy", "ddp has nothing to do: no parameter of \(type(of: module)) requires a gradient",
         suggestion: "unfreeze a parameter, or validate instead of fitting")
     }
+    stepsAutomatically = module.automaticOptimization
     reducer = try GradientReducer(
       parameters: trained.map { ($0.name, $0.parameter.tensor) }, group: group, options: reduction)
     buffers = broadcastBuffers ? module.namedBuffers().map { $0.buffer.tensor } : []
@@ -69,14 +71,18 @@ open class DDPStrategy: ParallelStrategy {
 
   open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
     if synchronizing {
-      try reducer?.prepareForForward()
+      if stepsAutomatically { try reducer?.prepareForForward() }
       if !buffers.isEmpty { try group?.broadcast(buffers) }
     }
     return try super.trainingStep(step, synchronizing: synchronizing)
   }
 
   open override func backward(_ loss: Tensor, synchronizing: Bool) throws {
-    if synchronizing { try reducer?.prepareForBackward(outputs: [loss]) }
+    if synchronizing {
+      // A module with manual optimization may compute gradients several times in a step, each time anew.
+      if !stepsAutomatically { try reducer?.prepareForForward() }
+      try reducer?.prepareForBackward(outputs: [loss])
+    }
     try super.backward(loss, synchronizing: synchronizing)
     if synchronizing && !loss.isPoisoned { try reducer?.finishBackward() }
   }

@@ -1,4 +1,5 @@
 public import Torch
+public import TorchData
 public import TorchDistributed
 public import TorchNN
 public import TorchOptim
@@ -20,6 +21,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public private(set) final var module: AnyLightningModule?
   public private(set) final var optimizers: [Optimizer] = []
   public private(set) final var schedules: [OptimizerPlan.Schedule] = []
+  /// The optimizers as a module with manual optimization steps them.
+  public private(set) final var lightningOptimizers: [LightningOptimizer] = []
   /// The device that batches have to be moved to; nil for the one they are on.
   private var transferTarget: Device?
   /// The parameters, found once a run.
@@ -40,6 +43,16 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public let givenPlugins: StrategyHoldings
 
   public var strategyReference: StrategyReference { .instance(self) }
+
+  // What the trainer has to know
+  /// Whether weights are loaded after ``setUp(_:)``, because that is when parameters exist, instead of before it.
+  open var restoresCheckpointAfterSetUp: Bool { false }
+  /// Whether the trainer restores the state of optimizers and schedules; otherwise the strategy does.
+  open var restoresOptimizer: Bool { true }
+  /// Whether the strategy accumulates the gradients of several batches itself: every batch then ends with a step.
+  open var handlesGradientAccumulation: Bool { false }
+  /// How the samples are dealt: among how many, and which part is that of this process.
+  open var samplerShard: (count: Int, index: Int) { (worldSize, rank) }
 
   /// What the strategy is and needs.
   open var strategyDescription: StrategyDescription {
@@ -64,6 +77,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public final func connect(_ module: AnyLightningModule) {
     self.module = module
     optimizers = []
+    lightningOptimizers = []
     schedules = []
     parameters = []
   }
@@ -97,8 +111,12 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     guard let module else { return }
     let plan = try module.configureOptimizers()
     optimizers = plan.optimizers
+    lightningOptimizers = optimizers.map { LightningOptimizer($0, self) }
     schedules = plan.schedules
   }
+
+  /// Puts other schedules in the place of those of the plan.
+  public final func replaceSchedules(_ schedules: [OptimizerPlan.Schedule]) { self.schedules = schedules }
 
   /// The first optimizer: the only one unless the module steps several itself.
   public final var optimizer: Optimizer? { optimizers.first }
@@ -130,28 +148,66 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Called before an evaluation, on all ranks.
   open func prepareForEvaluation() throws {}
 
-  /// Computes the gradients; `synchronizing` as in ``trainingStep(synchronizing:_:)``.
+  /// Computes the gradients; `synchronizing` as in ``trainingStep(_:synchronizing:)``.
+  ///
+  /// Subclasses do what comes before and after the computation, and call `super`.
   open func backward(_ loss: Tensor, synchronizing: Bool) throws {
-    if let precision { precision.backward(loss) } else { loss.backward() }
+    guard let precision else {
+      try module?.backward(loss)
+      return
+    }
+    precision.backward(loss)
   }
 
+  /// Performs an update; gradients are unscaled and clipped by then.
   open func optimizerStep(_ optimizer: Optimizer) throws {
-    if let precision { precision.step(optimizer) } else { optimizer.step() }
+    if let precision { try precision.step(optimizer) } else { optimizer.step() }
   }
 
-  /// Scales all gradients so that their norm is at most `maximum`; returns the norm before.
-  open func clipGradients(norm maximum: Double) throws -> Tensor {
-    GradientClipping.clipNorm(parameters, maximum: maximum)
+  /// Limits the gradients of an optimizer: all together to a norm, or each element to a value.
+  open func clipGradients(of optimizer: Optimizer, norm: Double?, value: Double?) throws {
+    if let norm { GradientClipping.clipNorm(optimizer.parameters, maximum: norm) }
+    if let value { GradientClipping.clipValue(optimizer.parameters, maximum: value) }
   }
 
-  open func clipGradients(value maximum: Double) throws {
-    GradientClipping.clipValue(parameters, maximum: maximum)
+  /// Whether backward reduces the gradients over the ranks; false inside ``noSync(_:)``.
+  public private(set) final var isSynchronizing = true
+
+  /// Runs `body`, whose backward passes leave the gradients of each rank as they are. The next backward outside reduces
+  /// their sum.
+  public final func noSync<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let before = isSynchronizing
+    isSynchronizing = false
+    defer { isSynchronizing = before }
+    return try body()
   }
+
+  /// The loader as this strategy uses it: the part of the samples of this process.
+  ///
+  /// - Parameter policy: what happens with samples that do not go round.
+  open func process<Batch>(_ loader: DataLoader<Batch>, _ policy: Shard.Policy) -> DataLoader<Batch> {
+    let shard = samplerShard
+    return shard.count > 1 ? loader.distributed(worldSize: shard.count, rank: shard.index, policy: policy) : loader
+  }
+
+  // Moments of a run, after the hooks of callbacks and module
+  open func onTrainStart() throws {}
+  open func onTrainEnd() throws {}
+  open func onTrainBatchStart(_ index: Int) throws {}
+  open func onValidationStart() throws {}
+  open func onValidationEnd() throws {}
+  open func onTestStart() throws {}
+  open func onTestEnd() throws {}
+  open func onPredictStart() throws {}
+  open func onPredictEnd() throws {}
+  /// A run failed; called on the rank that noticed, without communication.
+  open func onException(_ error: any Error) {}
 
   /// A batch on the device and in the number format of this process.
-  final func prepared<Batch>(_ batch: Batch, for module: LightningModule<Batch>) throws -> Batch {
-    var batch = batch
+  final func prepared<Batch>(_ batch: Batch, for module: LightningModule<Batch>, loader: Int) throws -> Batch {
+    var batch = try module.onBeforeBatchTransfer(batch, loader: loader)
     if let transferTarget { batch = try module.transfer(batch, to: transferTarget) }
+    batch = try module.onAfterBatchTransfer(batch, loader: loader)
     if let dtype = precision?.inputType { batch = try module.convert(batch, to: dtype) }
     return batch
   }
@@ -164,6 +220,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// The tensors of all ranks in rank order; their first dimensions may differ.
   open func allGather(_ tensor: Tensor) throws -> [Tensor] { [tensor] }
   open func allGather<Value: Codable>(object value: Value) throws -> [Value] { [value] }
+  /// Waits until all ranks have come here.
   open func barrier() throws {}
   /// The number that rank 0 has, on every rank; nil when it has none.
   public final func broadcast(number: Double?) throws -> Double? {

@@ -80,3 +80,23 @@ public struct RunRequest {
     self.precision = precision.precisionReference
   }
 }
+
+extension RunRequest {
+  /// Takes over the arguments of the loops.
+  mutating func take(_ settings: TrainerSettings) {
+    accumulate = settings.accumulate
+    clipNorm = settings.clipNorm
+    clipValue = settings.clipValue
+    until = settings.until
+    limitTrainBatches = settings.limitTrainBatches
+    limitValidationBatches = settings.limitValidationBatches
+    limitTestBatches = settings.limitTestBatches
+    limitPredictBatches = settings.limitPredictBatches
+    overfitBatches = settings.overfitBatches
+    validationInterval = settings.validationInterval
+    sanityBatches = settings.sanityBatches
+    fastDevRun = settings.fastDevRun
+    logInterval = settings.logInterval
+    deterministic = settings.determinism != .off
+  }
+}

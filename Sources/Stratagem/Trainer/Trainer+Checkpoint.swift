@@ -54,6 +54,7 @@ extension Trainer {
       "epoch": .int(progress.epoch), "batch": .int(progress.batch), "total_batches": .int(progress.totalBatches),
       "samples": .int(progress.samples), "seconds": .double(progress.seconds),
       "world_size": .int(strategy.worldSize), "batch_size": .int(layout?.batchSize ?? 0),
+      "seed": .int(Int(truncatingIfNeeded: sampleSeed)),
       "generators": .list(generators.map { .tensor($0) }), "metrics": metrics.archive(sums),
     ])
     for callback in callbacks { try callback.onSaveCheckpoint(self, &checkpoint) }

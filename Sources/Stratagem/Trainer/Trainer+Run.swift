@@ -7,6 +7,8 @@ extension Trainer {
     _ body: @escaping (Checkpoint?) throws -> Output
   ) throws -> Output {
     announcePlan()
+    let restoreCallbacks = attachCallbacks(of: module)
+    defer { restoreCallbacks() }
     let call = LaunchedCall(stage.rawValue, trainer: self, module: module, from: path, carrier: carrier) {
       call in try self.run(stage, module, call, body)
     }
@@ -34,6 +36,12 @@ extension Trainer {
       let result = try InterruptMonitor.shared.watching {
         try strategy.setUpEnvironment()
         try continueLoggers()
+        TorchRuntime.detectAnomalies(settings.detectAnomaly)
+        TorchRuntime.useDeterministicAlgorithms(settings.determinism != .off, warnOnly: settings.determinism == .warn)
+        defer {
+          if settings.detectAnomaly { TorchRuntime.detectAnomalies(false) }
+          if settings.determinism != .off { TorchRuntime.useDeterministicAlgorithms(false) }
+        }
         let result = try withErrorScope { try body(call.checkpoint) }
         try call.record(result)
         try strategy.finishRun()
@@ -46,6 +54,7 @@ extension Trainer {
       if case TrainingError.interrupted = error { status = .interrupted }
       let cause = strategy.launcher.cause(of: error)
       for callback in callbacks { callback.onException(self, cause) }
+      strategy.onException(cause)
       strategy.launcher.leave(with: cause)
       throw cause
     }
@@ -64,6 +73,16 @@ extension Trainer {
     for logger in loggers { try logger.start(resumingAt: progress.globalStep) }
     hasStartedLoggers = true
     hasLoggersToContinue = false
+  }
+
+  /// Adds the module's callbacks for a run, in place of those of the same type; the answer takes them out again.
+  private func attachCallbacks(of module: AnyLightningModule) -> () -> Void {
+    let given = callbacks
+    let added = module.configureCallbacks()
+    guard !added.isEmpty else { return {} }
+    let kept = given.filter { own in !added.contains { type(of: $0) == type(of: own) } }
+    callbacks = Trainer.ordered(kept + added)
+    return { self.callbacks = given }
   }
 
   private func finalizeLoggers(_ status: LoggerStatus) throws {

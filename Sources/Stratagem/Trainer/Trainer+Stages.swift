@@ -9,6 +9,7 @@ extension Trainer {
   public func fit<Batch>(
     _ model: LightningModule<Batch>, _ data: DataModule<Batch>, resumeFrom path: String? = nil
   ) throws {
+    try FitLoop<Batch>.check(model, settings)
     try launch(.fit, model, from: path, carrying: .nothing) { checkpoint in
       try FitLoop(trainer: self, model: model, data: data, resuming: checkpoint.map { ($0, path ?? "") }).run()
     }
@@ -64,14 +65,14 @@ extension Trainer {
   ) throws -> [String: Double] {
     try launch(stage, model, from: path, carrying: .metrics) { [self] checkpoint in
       try prepare(stage, model, data, checkpoint, path)
-      let loader = try withErrorScope { stage == .test ? try data.testLoader() : try data.validationLoader() }
-      guard let loader else {
+      let loaders = try withErrorScope { stage == .test ? try data.testLoaders() : try data.validationLoaders() }
+      guard !loaders.isEmpty else {
         throw TrainingError.noData(
           "\(stage.rawValue) needs a loader: override \(stage == .test ? "testLoader" : "validationLoader")() of "
             + "\(type(of: data))")
       }
       defer { tearDown(stage, model, data) }
-      return try EvaluationLoop(trainer: self, model: model, loader: loader, stage: stage).run()
+      return try EvaluationLoop(trainer: self, model: model, loaders: loaders, stage: stage).run()
     }
   }
 
@@ -80,15 +81,39 @@ extension Trainer {
     _ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>, _ checkpoint: Checkpoint?,
     _ path: String?
   ) throws {
-    if strategy.localRank == 0 { try data.prepareData() }
+    if settings.prepareDataPerNode ? strategy.localRank == 0 : strategy.rank == 0 {
+      try data.prepareData()
+      try model.prepareData()
+    }
     try strategy.barrier()
     try data.setup(stage)
     for callback in callbacks { try callback.setup(self, stage) }
     try model.setup(stage)
+    try strategy.barrier()
+    try withErrorScope { try model.configureModel() }
     // Before the weights arrive, so that a wider type keeps all their bits.
     strategy.precision?.convert(model)
-    if let checkpoint { try loadWeights(checkpoint, path ?? "", into: model) }
+    let loadsLate = strategy.restoresCheckpointAfterSetUp
+    if let checkpoint, !loadsLate { try loadWeights(checkpoint, path ?? "", into: model) }
     try withErrorScope { try strategy.setUp(stage) }
+    if let checkpoint, loadsLate { try loadWeights(checkpoint, path ?? "", into: model) }
+  }
+
+  /// The loader as the strategy uses it, unless the ranks are to use their loaders as they are.
+  func distributed<Batch>(_ loader: DataLoader<Batch>, _ policy: Shard.Policy) -> DataLoader<Batch> {
+    settings.useDistributedSampler ? strategy.process(loader, policy) : loader
+  }
+
+  /// Finds the seed for orders of samples that nobody gave one for: that of the run to resume, the trainer's, or one
+  /// drawn on rank 0.
+  func agreeOnSeed(_ checkpoint: Checkpoint?) throws {
+    if let saved = checkpoint?["stratagem"]?.dictionaryValue?["seed"]?.intValue {
+      sampleSeed = UInt64(max(0, saved))
+    } else if let seed = settings.seed {
+      sampleSeed = seed
+    } else {
+      sampleSeed = try strategy.broadcast(UInt64.random(in: 0..<(1 << 48)))
+    }
   }
 
   func tearDown<Batch>(_ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>) {

@@ -15,7 +15,8 @@ public final class Trainer {
   /// What will run where.
   public let plan: RunPlan
   public let strategy: Strategy
-  public let callbacks: [Callback]
+  /// In the order in which they are called; those of the module are among them during a run.
+  public internal(set) var callbacks: [Callback]
   public let loggers: [any MetricLogger]
   /// Where checkpoints and metrics go: the same on all ranks.
   public let outputDirectory: String
@@ -29,8 +30,22 @@ public final class Trainer {
   public internal(set) var stage: Stage?
   /// True while validation batches are tried before training.
   public internal(set) var isSanityChecking = false
-  /// Set it to end the fit after the present step; must be set on all ranks at the same step.
+  /// Set it to end the fit after the present step; must be set on all ranks at the same step. The fit goes on to its
+  /// `minEpochs` and `minSteps` all the same.
   public var shouldStop = false
+  /// Batches whose gradients are added up before an optimizer step. A callback may change it between epochs.
+  public var accumulate: Int
+  /// The batches of an epoch of training, on each rank; nil before they are known.
+  public var batchesPerEpoch: Int? { layout?.batchCount }
+  /// The module of the run under way.
+  public var module: AnyLightningModule? { strategy.module }
+  /// Which of several evaluation loaders is at work, from 0.
+  public internal(set) var loaderIndex = 0
+  var isEpochSkipped = false
+  /// Runs the training step on all batches of an epoch without training; nil outside a fit.
+  var passOverTrainingData: (() throws -> Void)?
+  /// What orders of samples start from in loaders without a seed of their own: the same on all ranks.
+  public internal(set) var sampleSeed: UInt64 = 0
   /// Samples that the last evaluation counted, over all ranks.
   public internal(set) var evaluatedSamples = 0
 
@@ -39,7 +54,8 @@ public final class Trainer {
   var hasStartedLoggers = false
   /// Whether a fit in other processes has given the loggers a run, which this process has not opened yet.
   var hasLoggersToContinue = false
-  let metrics = MetricStore()
+  /// The metrics of the stage at work; a validation inside an epoch has a store of its own.
+  var metrics = MetricStore()
   let stepRows = StepRows()
   /// Rows of values that were logged between batches.
   var looseRows: [LoggedRow] = []
@@ -60,11 +76,32 @@ public final class Trainer {
   ///   - devices: how many, or which: `3`, `"3"`, `[0, 2]`, `"auto"`. On the CPU the number of processes.
   ///   - numNodes: machines.
   ///   - precision: number formats, such as `"bf16-mixed"`.
+  ///   - plugins: objects that take over a part: a ``Precision``, a ``CheckpointIO``, a ``ClusterEnvironment``, a
+  ///     ``LayerSync`` or an ``Accelerator``.
   ///   - until: when training ends; 1000 epochs when nothing is said.
   ///   - maxSteps: ends training after so many optimizer steps if that comes earlier.
+  ///   - maxTime: ends training after so much wall clock if that comes earlier.
+  ///   - minEpochs: before so many epochs ``shouldStop`` does not end training.
+  ///   - minSteps: before so many steps ``shouldStop`` does not end training.
   ///   - accumulate: batches whose gradients are added up before the optimizer steps.
   ///   - clipNorm: the largest norm of all gradients together.
   ///   - clipValue: the largest absolute value of a gradient element.
+  ///   - overfitBatches: train and validate on these batches of the training data alone, in the same order.
+  ///   - fastDevRun: try everything with so many batches of each kind, without loggers and checkpoints.
+  ///   - validationInterval: validate after this part of an epoch, or this number of batches.
+  ///   - validateEveryEpochs: validate in every so many epochs; nil counts the batches across epochs.
+  ///   - sanityBatches: validation batches tried before training; -1 for all.
+  ///   - logInterval: steps from one row for the loggers to the next.
+  ///   - reloadLoadersEveryEpochs: ask the data for new loaders in every so many epochs; 0 for never.
+  ///   - useDistributedSampler: deal the samples to the ranks; otherwise each rank uses its loaders as they are.
+  ///   - syncBatchNorm: normalize batches with the statistics of all ranks.
+  ///   - deterministic: use deterministic operators alone.
+  ///   - benchmark: choose kernels by timing them (GPUs).
+  ///   - detectAnomaly: name the operation whose backward makes a NaN; slow.
+  ///   - inferenceMode: evaluate in inference mode; otherwise gradients are only not recorded.
+  ///   - prepareDataPerNode: prepare data on every node; otherwise on the first one only.
+  ///   - seed: seeds all random numbers and the orders of samples; without it a seed is drawn on rank 0 for loaders that
+  ///     have none, and recorded in checkpoints.
   ///   - callbacks: run at named moments; a ``ModelCheckpoint`` is added unless there is one or `checkpointing` is off.
   ///   - loggers: where metrics go; a ``CSVLogger`` in the output folder when left out.
   ///   - output: the folder for checkpoints and metrics; `runs/<run id>` when left out.
@@ -73,44 +110,76 @@ public final class Trainer {
   public init(
     strategy: any StrategyConvertible = .auto, accelerator: any AcceleratorConvertible = .auto,
     devices: DeviceRequest = .auto, numNodes: Int = 1, precision: any PrecisionConvertible = .unspecified,
-    until: TrainingDuration? = nil, maxSteps: Int? = nil, accumulate: Int = 1, clipNorm: Double? = nil,
+    plugins: [Any] = [], until: TrainingDuration? = nil, maxSteps: Int? = nil, maxTime: Duration? = nil,
+    minEpochs: Int? = nil, minSteps: Int? = nil, accumulate: Int = 1, clipNorm: Double? = nil,
     clipValue: Double? = nil, limitTrainBatches: Limit = .all, limitValidationBatches: Limit = .all,
-    limitTestBatches: Limit = .all, limitPredictBatches: Limit = .all, validateEveryEpochs: Int = 1,
-    sanityBatches: Int = 2, nonFiniteLoss: NonFiniteLoss = .stop, callbacks: [Callback] = [],
-    loggers: [any MetricLogger]? = nil, checkpointing: Bool = true, output: String? = nil,
-    progress: ProgressBar.Mode? = nil, registry: StrategyRegistry = .shared, hardware: HardwareInventory? = nil
+    limitTestBatches: Limit = .all, limitPredictBatches: Limit = .all, overfitBatches: Limit? = nil,
+    fastDevRun: Int = 0, validationInterval: Limit = .all, validateEveryEpochs: Int? = 1, sanityBatches: Int = 2,
+    logInterval: Int = 1, reloadLoadersEveryEpochs: Int = 0, useDistributedSampler: Bool = true,
+    syncBatchNorm: Bool = false, deterministic: Determinism = .off, benchmark: Bool = false,
+    detectAnomaly: Bool = false, inferenceMode: Bool = true, prepareDataPerNode: Bool = true, seed: UInt64? = nil,
+    nonFiniteLoss: NonFiniteLoss = .stop, callbacks: [Callback] = [], loggers: [any MetricLogger]? = nil,
+    checkpointing: Bool = true, output: String? = nil, progress: ProgressBar.Mode? = nil,
+    registry: StrategyRegistry = .shared, hardware: HardwareInventory? = nil
   ) throws {
+    var settings = TrainerSettings()
+    settings.until = until
+    settings.maxSteps = maxSteps
+    settings.maxTime = maxTime
+    settings.minEpochs = minEpochs
+    settings.minSteps = minSteps
+    settings.accumulate = accumulate
+    settings.clipNorm = clipNorm
+    settings.clipValue = clipValue
+    settings.limitTrainBatches = limitTrainBatches
+    settings.limitValidationBatches = limitValidationBatches
+    settings.limitTestBatches = limitTestBatches
+    settings.limitPredictBatches = limitPredictBatches
+    settings.overfitBatches = overfitBatches
+    settings.fastDevRun = fastDevRun
+    settings.validationInterval = validationInterval
+    settings.validateEveryEpochs = validateEveryEpochs
+    settings.sanityBatches = sanityBatches
+    settings.logInterval = logInterval
+    settings.reloadLoadersEveryEpochs = reloadLoadersEveryEpochs
+    settings.useDistributedSampler = useDistributedSampler
+    settings.nonFiniteLoss = nonFiniteLoss
+    settings.determinism = deterministic
+    settings.detectAnomaly = detectAnomaly
+    settings.inferenceMode = inferenceMode
+    settings.prepareDataPerNode = prepareDataPerNode
+    settings.seed = seed
+
     let variables = ClusterEnvironments.processVariables
     var request = RunRequest(
       strategy: strategy, accelerator: accelerator, devices: devices, numNodes: numNodes, precision: precision)
-    request.accumulate = accumulate
-    request.clipNorm = clipNorm
-    request.clipValue = clipValue
-    request.until = until
-    request.limitTrainBatches = limitTrainBatches
-    request.limitValidationBatches = limitValidationBatches
-    request.limitTestBatches = limitTestBatches
-    request.limitPredictBatches = limitPredictBatches
-    request.sanityBatches = sanityBatches
-    settings = TrainerSettings(
-      until: until, maxSteps: maxSteps, accumulate: accumulate, clipNorm: clipNorm, clipValue: clipValue,
-      limitTrainBatches: limitTrainBatches, limitValidationBatches: limitValidationBatches,
-      limitTestBatches: limitTestBatches, limitPredictBatches: limitPredictBatches,
-      validateEveryEpochs: validateEveryEpochs, sanityBatches: sanityBatches, nonFiniteLoss: nonFiniteLoss)
+    request.take(settings)
+    request.benchmark = benchmark
+    request.syncBatchNorm = syncBatchNorm
+    let sorted = try TrainerPlugins(plugins)
+    request.plugins = sorted.descriptions
     try settings.check()
     plan = try RunPlan.resolve(
       request, environment: variables, hardware: hardware ?? HardwareInventory.detect(), registry: registry)
-    self.strategy = try Trainer.makeStrategy(plan, request, registry)
+    self.settings = settings.forDryRun()
+    self.accumulate = accumulate
+    self.strategy = try Trainer.makeStrategy(plan, request, sorted, registry)
     outputDirectory = output ?? "runs/" + RunID.resolve(variables)
-    let needsCheckpoints = checkpointing && !callbacks.contains { $0 is ModelCheckpoint }
-    let all = callbacks + (needsCheckpoints ? [ModelCheckpoint()] : [])
-    // Checkpoints come last, so that they contain what the others did.
-    self.callbacks = all.filter { !($0 is ModelCheckpoint) } + all.filter { $0 is ModelCheckpoint }
-    self.loggers = loggers ?? [CSVLogger(outputDirectory)]
+    let isDryRun = fastDevRun > 0
+    let needsCheckpoints = checkpointing && !isDryRun && !callbacks.contains { $0 is ModelCheckpoint }
+    let all = isDryRun ? callbacks.filter { !$0.isMonitoring } : callbacks
+    self.callbacks = Trainer.ordered(all + (needsCheckpoints ? [ModelCheckpoint()] : []))
+    self.loggers = isDryRun ? [] : loggers ?? [CSVLogger(outputDirectory)]
+    if let seed { TorchRuntime.manualSeed(seed) }
     let bar = ProgressBar(mode: self.strategy.isGlobalZero ? progress : .silent)
     progressBar = bar
     self.strategy.launcher = try self.strategy.configureLauncher()
     if bar.mode == .interactive { self.strategy.launcher.outputHandler = Trainer.printing(above: bar) }
+  }
+
+  /// Checkpoints come last, so that they contain what the others did.
+  static func ordered(_ callbacks: [Callback]) -> [Callback] {
+    callbacks.filter { !($0 is ModelCheckpoint) } + callbacks.filter { $0 is ModelCheckpoint }
   }
 
   /// Prints the lines of workers where they do not tear a bar that is being drawn.
@@ -125,7 +194,7 @@ public final class Trainer {
   }
 
   private static func makeStrategy(
-    _ plan: RunPlan, _ request: RunRequest, _ registry: StrategyRegistry
+    _ plan: RunPlan, _ request: RunRequest, _ plugins: TrainerPlugins, _ registry: StrategyRegistry
   ) throws(ConfigurationError) -> Strategy {
     let made = try plan.makeStrategy(for: request, registry: registry)
     guard let strategy = made as? Strategy else {
@@ -133,6 +202,9 @@ public final class Trainer {
         "strategy", "\(type(of: made)) is not a Strategy", suggestion: "subclass Strategy or one of its subclasses")
     }
     strategy.plan = plan
+    strategy.accelerator = strategy.accelerator ?? plugins.accelerator
+    strategy.precision = strategy.precision ?? plugins.precision
+    strategy.checkpointIO = strategy.checkpointIO ?? plugins.checkpointIO
     if strategy.accelerator == nil {
       if case .instance(let given) = request.accelerator {
         strategy.accelerator = given as? Accelerator
@@ -158,6 +230,9 @@ public final class Trainer {
 
   /// The checkpoint callback, if there is one.
   public var modelCheckpoint: ModelCheckpoint? { callbacks.lazy.compactMap { $0 as? ModelCheckpoint }.first }
+
+  /// Ends the epoch under way after the present batch; must be called on all ranks at the same batch.
+  public func skipRestOfEpoch() { isEpochSkipped = true }
 
   /// Prints a line on rank 0, above the progress bar.
   public func announce(_ text: String) {

@@ -19,6 +19,8 @@ open class BatchNorm: Layer<Tensor, Tensor> {
   public final let epsilon: Double
   /// The share of the batch in the running statistics; `nil` for the mean over all batches so far.
   public final let momentum: Double?
+  /// Whether the running statistics are the mean over all batches so far, whatever the momentum.
+  public final var averagesAllBatches = false
 
   /// Creates a layer with weight 1, bias 0, running mean 0 and running variance 1.
   ///
@@ -63,7 +65,7 @@ open class BatchNorm: Layer<Tensor, Tensor> {
   private func countBatch() -> Double {
     guard let counter = numBatchesTracked else { return momentum ?? 0 }
     counter.add(1)
-    if let momentum { return momentum }
+    if let momentum, !averagesAllBatches { return momentum }
     let count = (try? counter.scalar()) ?? 1
     return 1 / count
   }

@@ -5,41 +5,54 @@ internal import TorchOptim
 /// One batch: forward, backward, and at the end of a window of accumulated batches the optimizer's step.
 extension FitLoop {
   func batch(_ loaded: LoadedBatch<Batch>, _ index: Int, isLast: Bool) throws {
-    let opensWindow = index % accumulate == 0
+    let accumulate = strategy.handlesGradientAccumulation ? 1 : trainer.accumulate
     let closesWindow = (index + 1) % accumulate == 0 || isLast
     let step = trainer.progress.globalStep
-    trainer.isStepBoundary = closesWindow
+    trainer.isStepBoundary = closesWindow || !model.automaticOptimization
     trainer.metrics.beginBatch(samples: loaded.indices.count)
+    let batch = try withErrorScope { try strategy.prepared(loaded.batch, for: model, loader: 0) }
     try trainer.call({ try $0.onTrainBatchStart(self.trainer, index) }, { try $0.onTrainBatchStart(index) })
-    let loss = try withErrorScope { try forward(loaded, index, synchronizing: closesWindow) }
-    try withErrorScope {
-      // A skipped batch must not leave the gradients of the window before to the optimizer.
-      if opensWindow { try zeroGradients() }
-      if let loss { try backward(loss, synchronizing: closesWindow) }
+    if trainer.isEpochSkipped { return }
+    try strategy.onTrainBatchStart(index)
+    let call = BatchStep(model, batch, sampleCount: loaded.indices.count) { [model] in
+      try model.trainingStep($0, at: index)
     }
-    if closesWindow {
-      try withErrorScope { try updateParameters() }
-      trainer.progress.globalStep += 1
-      try advanceSchedules(isLastOfEpoch: isLast)
+    if model.automaticOptimization {
+      let loss = try withErrorScope { try forward(call, index, accumulate, synchronizing: closesWindow) }
+      try withErrorScope {
+        // A skipped batch must not leave the gradients of the window before to the optimizer.
+        if index % accumulate == 0, let optimizer = strategy.optimizer { try trainer.zeroGradients(optimizer) }
+        if let loss { try trainer.backward(loss, synchronizing: closesWindow) }
+      }
+      if closesWindow {
+        try withErrorScope { if let optimizer = strategy.optimizer { try trainer.optimizerStep(optimizer) } }
+        try advanceSchedules(isLastOfEpoch: isLast)
+      }
+    } else {
+      try withErrorScope { try stepManually(call, index) }
     }
-    trainer.stepRows.append(epoch: trainer.progress.epoch, step: step, from: trainer.metrics)
+    try finishBatch(index, step, samples: loaded.indices.count)
+  }
+
+  private func finishBatch(_ index: Int, _ step: Int, samples: Int) throws {
+    let interval = trainer.settings.logInterval
+    if interval > 0, (step + 1) % interval == 0 {
+      trainer.stepRows.append(epoch: trainer.progress.epoch, step: step, from: trainer.metrics)
+    }
     trainer.progress.batch = index + 1
     trainer.progress.totalBatches += 1
-    trainer.progress.samples += loaded.indices.count * strategy.worldSize
+    trainer.progress.samples += samples * strategy.worldSize
     show(index + 1)
     // Counted in batches, not in rows, so that all ranks meet here whatever they logged.
     if trainer.progress.totalBatches % Trainer.batchesPerFlush == 0 { try trainer.flushStepRows() }
     try trainer.call({ try $0.onTrainBatchEnd(self.trainer, index) }, { try $0.onTrainBatchEnd(index) })
-    if closesWindow { try stopIfInterrupted() } else { InterruptMonitor.shared.acknowledge() }
+    if trainer.isStepBoundary { try stopIfInterrupted() } else { InterruptMonitor.shared.acknowledge() }
   }
 
-  private func forward(_ loaded: LoadedBatch<Batch>, _ index: Int, synchronizing: Bool) throws -> Tensor? {
-    let batch = try strategy.prepared(loaded.batch, for: model)
-    let step = BatchStep(model, batch, sampleCount: loaded.indices.count) { [model] in
-      try model.trainingStep($0, at: index)
-    }
-    let output = try strategy.trainingStep(step, synchronizing: synchronizing)
-    switch output {
+  private func forward(
+    _ step: ModuleStep<StepOutput>, _ index: Int, _ accumulate: Int, synchronizing: Bool
+  ) throws -> Tensor? {
+    switch try strategy.trainingStep(step, synchronizing: synchronizing) {
     case .loss(let loss):
       try check(loss, index)
       return accumulate == 1 ? loss : loss / Double(accumulate)
@@ -50,11 +63,23 @@ extension FitLoop {
             + "rank must have a loss, because the others wait for its gradients; return a loss times zero instead")
       }
       return nil
-    case .notOverridden:
-      throw ConfigurationError(
-        "trainingStep", "\(type(of: model)) has no training step",
-        suggestion: "override trainingStep(_:at:) and return .loss(...)")
+    case .notOverridden: throw withoutTrainingStep
     }
+  }
+
+  /// A step in which the module computes gradients and steps its optimizers itself.
+  private func stepManually(_ step: ModuleStep<StepOutput>, _ index: Int) throws {
+    switch try strategy.trainingStep(step, synchronizing: true) {
+    case .loss(let loss): try check(loss, index)
+    case .skipped: break
+    case .notOverridden: throw withoutTrainingStep
+    }
+  }
+
+  private var withoutTrainingStep: ConfigurationError {
+    ConfigurationError(
+      "trainingStep", "\(type(of: model)) has no training step",
+      suggestion: "override trainingStep(_:at:) and return .loss(...)")
   }
 
   private func check(_ loss: Tensor, _ index: Int) throws {
@@ -70,56 +95,6 @@ extension FitLoop {
       throw TrainingError.nonFiniteLoss(
         value: value, epoch: trainer.progress.epoch, batch: index, step: trainer.progress.globalStep,
         rank: strategy.rank)
-    }
-  }
-
-  private func zeroGradients() throws {
-    guard let optimizer = strategy.optimizer else { return }
-    try trainer.call(
-      { try $0.onBeforeZeroGradients(self.trainer, optimizer) }, { try $0.onBeforeZeroGradients(optimizer) })
-    optimizer.zeroGradients()
-  }
-
-  private func backward(_ loss: Tensor, synchronizing: Bool) throws {
-    try trainer.call({ try $0.onBeforeBackward(self.trainer, loss) }, { try $0.onBeforeBackward(loss) })
-    try strategy.backward(loss, synchronizing: synchronizing)
-    try trainer.call({ try $0.onAfterBackward(self.trainer) }, { try $0.onAfterBackward() })
-  }
-
-  private func updateParameters() throws {
-    guard let optimizer = strategy.optimizer else { return }
-    try trainer.call(
-      { try $0.onBeforeOptimizerStep(self.trainer, optimizer) }, { try $0.onBeforeOptimizerStep(optimizer) })
-    if let maximum = trainer.settings.clipNorm { _ = try strategy.clipGradients(norm: maximum) }
-    if let maximum = trainer.settings.clipValue { try strategy.clipGradients(value: maximum) }
-    try strategy.optimizerStep(optimizer)
-  }
-
-  /// Advances the schedules that are due after a step; those of the epoch on its last batch, as in Lightning.
-  private func advanceSchedules(isLastOfEpoch: Bool) throws {
-    for entry in strategy.schedules where !(entry.schedule is ReduceLROnPlateau) {
-      switch entry.interval {
-      case .step:
-        if trainer.progress.globalStep % entry.frequency == 0 { entry.schedule.step() }
-      case .epoch:
-        if isLastOfEpoch, (trainer.progress.epoch + 1) % entry.frequency == 0 { entry.schedule.step() }
-      }
-    }
-    try advancePlateaus(.step, count: trainer.progress.globalStep)
-  }
-
-  /// Advances the schedules that watch a metric; all ranks go by the value of rank 0.
-  func advancePlateaus(_ interval: OptimizerPlan.Interval, count: Int) throws {
-    for entry in strategy.schedules where entry.interval == interval && count % entry.frequency == 0 {
-      guard let schedule = entry.schedule as? ReduceLROnPlateau else { continue }
-      let own = entry.monitor.flatMap { trainer.callbackMetrics[$0] }
-      guard let value = try strategy.broadcast(number: own) else {
-        let known = trainer.callbackMetrics.keys.sorted().joined(separator: ", ")
-        throw ConfigurationError(
-          "monitor", "the plateau schedule watches '\(entry.monitor ?? "nothing")', which was not logged",
-          suggestion: known.isEmpty ? "log it" : "log it, or name one of \(known)")
-      }
-      schedule.step(metric: value)
     }
   }
 

@@ -4,16 +4,27 @@ extension FitLoop {
   func isStopRequested() -> Bool {
     let progress = trainer.progress
     let settings = trainer.settings
-    if trainer.shouldStop { return true }
-    if let maxSteps = settings.maxSteps, progress.globalStep >= maxSteps { return true }
-    guard let until = settings.until ?? (settings.maxSteps == nil ? .epochs(TrainerSettings.defaultEpochs) : nil) else {
-      return false
+    if trainer.shouldStop, progress.epoch >= settings.minEpochs ?? 0, progress.globalStep >= settings.minSteps ?? 0 {
+      return true
     }
-    var seconds = 0.0
-    if case .time = until { seconds = elapsedSeconds }
-    let isReached = until.isReached(
-      epochs: progress.epoch, steps: progress.globalStep, samples: progress.samples, seconds: seconds)
-    guard case .time = until, strategy.worldSize > 1 else { return isReached }
+    if let maxSteps = settings.maxSteps, progress.globalStep >= maxSteps { return true }
+    var isReached = false
+    var dependsOnClock = false
+    if let until = settings.effectiveUntil {
+      var seconds = 0.0
+      if case .time = until {
+        seconds = elapsedSeconds
+        dependsOnClock = true
+      }
+      isReached = until.isReached(
+        epochs: progress.epoch, steps: progress.globalStep, samples: progress.samples, seconds: seconds)
+    }
+    if isReached && !dependsOnClock { return true }
+    if let maxTime = settings.maxTime {
+      dependsOnClock = true
+      isReached = isReached || ContinuousClock.now - fitStart >= maxTime
+    }
+    guard dependsOnClock, strategy.worldSize > 1 else { return isReached }
     // The clocks of the ranks differ: the first one to be done ends it for all. Without an answer there is no going on.
     return (try? strategy.reduceDecision(isReached, all: false)) ?? true
   }

@@ -2,17 +2,22 @@ internal import Torch
 internal import TorchData
 internal import TorchOptim
 
-/// Training, epoch after epoch. One batch is in `FitLoop+Batch`, when to stop in `FitLoop+Stop`.
+/// Training, epoch after epoch. One batch is in `FitLoop+Batch`, the data in `FitLoop+Data`, when to stop in
+/// `FitLoop+Stop`.
 final class FitLoop<Batch> {
   let trainer: Trainer
   let strategy: Strategy
   let model: LightningModule<Batch>
-  let accumulate: Int
-  private let data: DataModule<Batch>
-  private let checkpoint: (contents: Checkpoint, path: String)?
-  private var validation: EvaluationLoop<Batch>?
+  let data: DataModule<Batch>
+  let checkpoint: (contents: Checkpoint, path: String)?
+  var loader: DataLoader<Batch>?
+  /// Batches of an epoch, on each rank.
+  var batchCount = 0
+  var validation: EvaluationLoop<Batch>?
   /// When the present stretch of training began, for `progress.seconds`.
   var clockStart = ContinuousClock.now
+  /// When the fit began, for `maxTime`.
+  let fitStart = ContinuousClock.now
 
   init(
     trainer: Trainer, model: LightningModule<Batch>, data: DataModule<Batch>,
@@ -23,62 +28,34 @@ final class FitLoop<Batch> {
     self.model = model
     self.data = data
     self.checkpoint = checkpoint.map { (contents: $0.0, path: $0.1) }
-    accumulate = trainer.settings.accumulate
   }
 
   func run() throws {
     trainer.beginFit()
     try trainer.prepare(.fit, model, data, checkpoint?.contents, checkpoint?.path)
     defer { trainer.tearDown(.fit, model, data) }
+    try checkOptimizers()
     if let checkpoint { try trainer.restoreTraining(checkpoint.contents, checkpoint.path) }
-    let loader = try trainingLoader()
-    let batchCount = try numberOfBatches(loader)
+    try trainer.agreeOnSeed(checkpoint?.contents)
+    try loadData()
     if let checkpoint { try trainer.findPlace(in: checkpoint.contents, checkpoint.path) }
-    validation = try validationLoop()
     try startLoggers()
     try trainer.call({ try $0.onFitStart(self.trainer) }, { try $0.onFitStart() })
     try sanityCheck()
     try trainer.call({ try $0.onTrainStart(self.trainer) }, { try $0.onTrainStart() })
+    try strategy.onTrainStart()
     if let checkpoint { try trainer.restoreGenerator(checkpoint.contents) }
     clockStart = .now
-    while !isStopRequested() { try epoch(loader, batchCount) }
+    while !isStopRequested() {
+      try reloadIfDue()
+      try epoch()
+    }
     try trainer.flushStepRows()
+    trainer.passOverTrainingData = { [unowned self] in try self.passOverData() }
+    defer { trainer.passOverTrainingData = nil }
     try trainer.call({ try $0.onTrainEnd(self.trainer) }, { try $0.onTrainEnd() })
+    try strategy.onTrainEnd()
     try trainer.call({ try $0.onFitEnd(self.trainer) }, { try $0.onFitEnd() })
-  }
-
-  private func trainingLoader() throws -> DataLoader<Batch> {
-    guard let loader = try withErrorScope({ try data.trainingLoader() }) else {
-      throw TrainingError.noData("fit needs training data: override trainingLoader() of \(type(of: data))")
-    }
-    guard strategy.worldSize > 1 else { return loader }
-    return loader.distributed(worldSize: strategy.worldSize, rank: strategy.rank, policy: .padded)
-  }
-
-  private func numberOfBatches(_ loader: DataLoader<Batch>) throws -> Int {
-    let limit = trainer.settings.limitTrainBatches
-    let count = try limit.count(of: loader.batchCount, parameter: "limitTrainBatches") ?? loader.batchCount
-    let counts = try strategy.allGather(object: count)
-    guard counts.allSatisfy({ $0 == counts[0] }) else { throw TrainingError.unequalBatches(counts: counts) }
-    if count == 0 {
-      throw TrainingError.noData(
-        loader.batchCount > 0
-          ? "limitTrainBatches leaves no batch to train on; give at least 1"
-          : "an epoch has no batches: \(loader.sampleCount) samples on each rank, batch size \(loader.batchSize)"
-            + (loader.dropLast ? ", and the short last batch is dropped" : "")
-            + "; use a smaller batch size or more data")
-    }
-    trainer.layout = BatchLayout(worldSize: strategy.worldSize, batchSize: loader.batchSize, batchCount: count)
-    return count
-  }
-
-  /// Nil when there is nothing to validate on.
-  private func validationLoop() throws -> EvaluationLoop<Batch>? {
-    guard let loader = try withErrorScope({ try data.validationLoader() }) else { return nil }
-    // Decided by the limit alone: a rank without samples of its own validates with the others.
-    let limit = trainer.settings.limitValidationBatches
-    if limit == .batches(0) || limit == .fraction(0) { return nil }
-    return EvaluationLoop(trainer: trainer, model: model, loader: loader, stage: .fit)
   }
 
   private func startLoggers() throws {
@@ -107,9 +84,11 @@ final class FitLoop<Batch> {
     for callback in trainer.callbacks { try callback.onSanityCheckEnd(trainer) }
   }
 
-  private func epoch(_ loader: DataLoader<Batch>, _ batchCount: Int) throws {
+  private func epoch() throws {
+    guard let loader else { return }
     let epoch = trainer.progress.epoch
     let start = trainer.progress.batch
+    trainer.isEpochSkipped = false
     trainer.metrics.begin(defaultTargets: .step)
     try trainer.call({ try $0.onTrainEpochStart(self.trainer) }, { try $0.onTrainEpochStart() })
     if start > 0 {
@@ -128,11 +107,13 @@ final class FitLoop<Batch> {
         throw TrainingError.noData("the loader ended after \(index) of \(batchCount) batches in epoch \(epoch)")
       }
       try batch(loaded, index, isLast: index + 1 == batchCount)
+      if trainer.isEpochSkipped { break }
       index += 1
+      if index < batchCount, isValidationDue(after: index) { try validate() }
       // A window of accumulated batches is finished first: what it has gathered is in no checkpoint.
       if trainer.isStepBoundary { isStopped = isStopRequested() }
     }
-    try finish(epoch, isComplete: index == batchCount)
+    try finish(epoch, isComplete: index == batchCount || trainer.isEpochSkipped)
   }
 
   private func finish(_ epoch: Int, isComplete: Bool) throws {
@@ -143,24 +124,32 @@ final class FitLoop<Batch> {
     trainer.metrics.end()
     if !means.isEmpty {
       try trainer.write([
-        LoggedRow(epoch: epoch, step: trainer.progress.globalStep - 1, values: means.map { ($0.name, $0.value) })
+        LoggedRow(
+          epoch: epoch, step: max(0, trainer.progress.globalStep - 1), values: means.map { ($0.name, $0.value) })
       ])
       trainer.publish(means)
     }
-    if let validation, (epoch + 1) % trainer.settings.validateEveryEpochs == 0 {
-      try validation.run()
-      try stopIfInterrupted()
-    }
+    if isValidationDue(after: batchCount) { try validate() }
     trainer.progressBar.finish()
     trainer.progress.epoch += 1
     trainer.progress.batch = 0
     try advancePlateaus(.epoch, count: trainer.progress.epoch)
-    // As in Lightning, checkpoints come after the module, so that they contain what it did.
-    let checkpointing = trainer.callbacks.filter { $0 is ModelCheckpoint }
-    for callback in trainer.callbacks where !(callback is ModelCheckpoint) { try callback.onTrainEpochEnd(trainer) }
+    // As in Lightning, what judges metrics and writes checkpoints comes after the module, and sees what it did.
+    for callback in trainer.callbacks where !callback.comesAfterModule { try callback.onTrainEpochEnd(trainer) }
     try model.onTrainEpochEnd()
-    for callback in checkpointing { try callback.onTrainEpochEnd(trainer) }
+    for callback in trainer.callbacks where callback.comesAfterModule { try callback.onTrainEpochEnd(trainer) }
     if strategy.isGlobalZero { for logger in trainer.loggers { try logger.flush() } }
     clockStart = .now
   }
+
+  private func validate() throws {
+    guard let validation else { return }
+    try trainer.flushStepRows()
+    try validation.run()
+    try stopIfInterrupted()
+  }
+}
+
+extension Callback {
+  fileprivate var comesAfterModule: Bool { isMonitoring || self is ModelCheckpoint }
 }

@@ -13,16 +13,17 @@ final class PredictionLoop<Batch> {
     self.trainer = trainer
     strategy = trainer.strategy
     self.model = model
-    self.loader =
-      strategy.worldSize > 1
-      ? loader.distributed(worldSize: strategy.worldSize, rank: strategy.rank, policy: .unrepeated) : loader
+    self.loader = trainer.distributed(loader, .unrepeated)
   }
 
   func run() throws -> Tensor? {
-    try trainer.call({ try $0.onPredictStart(self.trainer) }, { try $0.onPredictStart() })
-    try strategy.prepareForEvaluation()
-    let restoreModes = model.enterEvaluationMode()
+    let restoreModes = model.rememberModes()
     defer { restoreModes() }
+    try model.onPredictModelEval()
+    try trainer.call({ try $0.onPredictStart(self.trainer) }, { try $0.onPredictStart() })
+    try strategy.onPredictStart()
+    try trainer.call({ try $0.onPredictEpochStart(self.trainer) }, { try $0.onPredictEpochStart() })
+    try strategy.prepareForEvaluation()
     let batchCount =
       try trainer.settings.limitPredictBatches.count(of: loader.batchCount, parameter: "limitPredictBatches")
       ?? loader.batchCount
@@ -30,7 +31,11 @@ final class PredictionLoop<Batch> {
     let (rows, indices) = try batches(batchCount)
     trainer.progressBar.finish()
     let result = try collect(rows, indices)
+    try trainer.call({ try $0.onPredictEpochEnd(self.trainer) }, { try $0.onPredictEpochEnd() })
     try trainer.call({ try $0.onPredictEnd(self.trainer) }, { try $0.onPredictEnd() })
+    try strategy.onPredictEnd()
+    restoreModes()
+    try model.onPredictModelTrain()
     return result
   }
 
@@ -41,15 +46,7 @@ final class PredictionLoop<Batch> {
     var index = 0
     while index < batchCount, let loaded = try batches.next() {
       trainer.metrics.beginBatch(samples: loaded.indices.count)
-      let prediction = try withErrorScope {
-        try withoutGradients {
-          let batch = try strategy.prepared(loaded.batch, for: model)
-          return try strategy.predictStep(
-            BatchStep(model, batch, sampleCount: loaded.indices.count) { [model, index] in
-              try model.predictStep($0, at: index)
-            })
-        }
-      }
+      let prediction = try predict(loaded, index)
       if let prediction {
         guard prediction.ndim > 0, prediction.size(0) == loaded.indices.count else {
           throw TrainingError.unusableStep(
@@ -64,6 +61,26 @@ final class PredictionLoop<Batch> {
       try trainer.stopIfInterrupted()
     }
     return (rows, indices)
+  }
+
+  private func predict(_ loaded: LoadedBatch<Batch>, _ index: Int) throws -> Tensor? {
+    let batch = try withErrorScope {
+      try withoutGradients { try strategy.prepared(loaded.batch, for: model, loader: 0) }
+    }
+    try trainer.call(
+      { try $0.onPredictBatchStart(self.trainer, index, loader: 0) }, { try $0.onPredictBatchStart(index, loader: 0) })
+    let prediction = try withErrorScope {
+      try withoutGradients {
+        try strategy.predictStep(
+          BatchStep(model, batch, sampleCount: loaded.indices.count) { [model] in
+            try model.predictStep($0, at: index)
+          })
+      }
+    }
+    try trainer.call(
+      { try $0.onPredictBatchEnd(self.trainer, prediction, index, loader: 0) },
+      { try $0.onPredictBatchEnd(prediction, index, loader: 0) })
+    return prediction
   }
 
   private func collect(_ rows: [Tensor], _ indices: [Int]) throws -> Tensor? {

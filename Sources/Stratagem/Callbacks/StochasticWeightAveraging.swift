@@ -1,0 +1,138 @@
+public import Torch
+internal import TorchNN
+public import TorchOptim
+
+/// Averages the weights of the last epochs, which often generalizes better than the last weights.
+///
+/// From `start` on the learning rate is annealed to a constant `learningRate`; the weights at the end of each epoch go
+/// into a running mean w̄ ← w̄ + (w - w̄) / (n + 1), which the model holds when training ends. Running statistics of
+/// batch normalization are then computed again in a pass over the training data.
+/// See "Averaging Weights Leads to Wider Optima and Better Generalization", https://arxiv.org/abs/1803.05407.
+public final class StochasticWeightAveraging: Callback {
+  /// When averaging starts.
+  public enum Start: Sendable, Hashable {
+    /// With this epoch, counted from 0.
+    case epoch(Int)
+    /// After this share of the epochs, in 0...1.
+    case share(Double)
+  }
+
+  public let learningRate: Double
+  public let start: Start
+  public let annealingEpochs: Int
+  public let annealing: SWALR.Annealing
+  /// How many epochs are in the mean.
+  public private(set) var averagedCount = 0
+  private var average: [Tensor] = []
+  private var startEpoch = 0
+  private var schedule: SWALR?
+  private var loadedSchedule: ArchiveValue?
+
+  /// - Parameters:
+  ///   - learningRate: the constant learning rate to arrive at; above 0.
+  ///   - start: when averaging starts.
+  ///   - annealingEpochs: epochs on the way to it; at least 0.
+  ///   - annealing: the form of the way.
+  public init(
+    learningRate: Double, start: Start = .share(0.8), annealingEpochs: Int = 10, annealing: SWALR.Annealing = .cosine
+  ) {
+    self.learningRate = learningRate
+    self.start = start
+    self.annealingEpochs = annealingEpochs
+    self.annealing = annealing
+  }
+
+  public override func setup(_ trainer: Trainer, _ stage: Stage) throws {
+    guard stage == .fit else { return }
+    (averagedCount, average, schedule, loadedSchedule) = (0, [], nil, nil)
+    guard let epochs = trainer.settings.totalEpochs else {
+      throw problem("the number of epochs is not known", "give until: .epochs(n)")
+    }
+    switch start {
+    case .epoch(let epoch): startEpoch = epoch
+    case .share(let share): startEpoch = Int(Double(epochs) * share)
+    }
+    guard startEpoch >= 0, startEpoch < epochs else {
+      throw problem("it would start with epoch \(startEpoch) of \(epochs)", "start within the epochs of the run")
+    }
+    guard learningRate > 0, annealingEpochs >= 0 else {
+      throw problem(
+        "learningRate is \(learningRate), annealingEpochs \(annealingEpochs)",
+        "give a learning rate above 0 and at least 0 epochs")
+    }
+  }
+
+  public override func onFitStart(_ trainer: Trainer) throws {
+    guard trainer.strategy.optimizers.count == 1, trainer.strategy.schedules.count <= 1 else {
+      throw problem("the module has several optimizers or schedules", "use one of each")
+    }
+  }
+
+  public override func onTrainEpochStart(_ trainer: Trainer) throws {
+    guard schedule == nil, trainer.progress.epoch >= startEpoch, let optimizer = trainer.strategy.optimizer else {
+      return
+    }
+    let schedule = SWALR(
+      optimizer, averagingRate: learningRate, annealingSteps: annealingEpochs, annealing: annealing)
+    if let loadedSchedule { try schedule.load(loadedSchedule) }
+    trainer.strategy.replaceSchedules([OptimizerPlan.Schedule(schedule, name: "swa")])
+    self.schedule = schedule
+  }
+
+  public override func onTrainEpochEnd(_ trainer: Trainer) {
+    // The epoch that has just ended; the trainer counts it as done already.
+    guard trainer.progress.epoch - 1 >= startEpoch, let module = trainer.module else { return }
+    withoutGradients {
+      let weights = module.parameters().map { $0.tensor.detached() }
+      if averagedCount == 0 {
+        average = weights.map { $0.clone() }
+      } else {
+        for (mean, weight) in zip(average, weights) { mean.add((weight - mean) / Double(averagedCount + 1)) }
+      }
+    }
+    averagedCount += 1
+  }
+
+  public override func onTrainEnd(_ trainer: Trainer) throws {
+    guard averagedCount > 0, let module = trainer.module else { return }
+    withoutGradients {
+      for (parameter, mean) in zip(module.parameters(), average) { parameter.tensor.detached().copy(from: mean) }
+    }
+    try updateStatistics(trainer, module)
+    trainer.announce("stochastic weight averaging: the model holds the mean of \(averagedCount) epochs")
+  }
+
+  /// Computes the running statistics of batch normalization for the mean weights: the mean over all batches.
+  private func updateStatistics(_ trainer: Trainer, _ module: AnyLightningModule) throws {
+    let layers = module.namedModules().compactMap { $0.module as? BatchNorm }.filter { $0.runningMean != nil }
+    guard !layers.isEmpty else { return }
+    withoutGradients {
+      for layer in layers {
+        layer.runningMean?.zero()
+        layer.runningVar?.fill(1)
+        layer.numBatchesTracked?.zero()
+        layer.averagesAllBatches = true
+      }
+    }
+    defer { for layer in layers { layer.averagesAllBatches = false } }
+    try trainer.passOverTrainingData?()
+  }
+
+  public override func state() -> ArchiveDictionary {
+    [
+      "n_averaged": .int(averagedCount), "average": .list(average.map { .tensor($0) }),
+      "scheduler_state": schedule?.stateDictionary() ?? .none,
+    ]
+  }
+
+  public override func load(_ state: ArchiveDictionary) throws {
+    averagedCount = state["n_averaged"]?.intValue ?? 0
+    average = state["average"]?.listValue?.compactMap(\.tensorValue) ?? []
+    if case .dictionary? = state["scheduler_state"] { loadedSchedule = state["scheduler_state"] }
+  }
+
+  private func problem(_ reason: String, _ suggestion: String) -> ConfigurationError {
+    ConfigurationError(
+      "StochasticWeightAveraging", "stochastic weight averaging cannot be used: \(reason)", suggestion: suggestion)
+  }
+}

@@ -1,0 +1,32 @@
+/// The objects given to a trainer as `plugins`, by the part they take over.
+struct TrainerPlugins {
+  private(set) var accelerator: Accelerator?
+  private(set) var precision: Precision?
+  private(set) var checkpointIO: (any CheckpointIO)?
+  private(set) var descriptions: [PluginDescription] = []
+
+  /// - Throws: ``ConfigurationError`` naming every object that is no plugin. Two for one part are found by the plan.
+  init(_ plugins: [Any]) throws(ConfigurationError) {
+    var problems: [ConfigurationError.Problem] = []
+    for plugin in plugins {
+      let name = "\(type(of: plugin))"
+      switch plugin {
+      case let given as Accelerator:
+        accelerator = given
+        descriptions.append(PluginDescription(.accelerator, typeName: name, accelerator: given.acceleratorKind))
+      case let given as Precision:
+        precision = given
+        descriptions.append(PluginDescription(.precision, typeName: name, precision: given.precisionKind))
+      case let given as any CheckpointIO:
+        checkpointIO = given
+        descriptions.append(PluginDescription(.checkpointIO, typeName: name))
+      default:
+        problems.append(
+          .init(
+            "plugins", "\(name) is not a plugin",
+            suggestion: "give a Precision, CheckpointIO, ClusterEnvironment, LayerSync or Accelerator"))
+      }
+    }
+    if let error = ConfigurationError(problems) { throw error }
+  }
+}
