@@ -73,7 +73,8 @@ let package = Package(
     // Programs that tests start as processes.
     .executableTarget(name: "launch-probe", dependencies: ["Stratagem"], path: "Tests/Support/launch-probe"),
     .executableTarget(
-      name: "collective-probe", dependencies: ["Torch", "TorchDistributed"], path: "Tests/Support/collective-probe"),
+      name: "collective-probe", dependencies: ["Stratagem", "Torch", "TorchDistributed", "TorchNN"],
+      path: "Tests/Support/collective-probe"),
     .executableTarget(name: "training-probe", dependencies: ["Stratagem"], path: "Tests/Support/training-probe"),
     // Tests
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),

@@ -76,6 +76,10 @@ def argument(a):
         cpp = f"ct::{'optional' + kind[0].upper() + kind[1:] if optional else kind}({name}, {name}count)"
         count = f"countOrNone({sw})" if optional else f"{sw}.count"
         return Argument([f"const intptr_t* {name}", f"intptr_t {name}count"], cpp, "[Int]" + "?" * optional, [sw, count])
+    if sized and sized.group(1) == "bool" and sized.group(2):
+        flags = [f"{name}{i}" for i in range(int(sized.group(2)))]
+        return Argument([f"bool {flag}" for flag in flags], f"std::array<bool, {len(flags)}>{{{', '.join(flags)}}}",
+                        "(" + ", ".join(["Bool"] * len(flags)) + ")", [f"{sw}.{i}" for i in range(len(flags))])
     if base in ("int", "SymInt"):
         if optional:
             cpp = f"ct::{'optionalSymInt' if base == 'SymInt' else 'optionalInt'}({name}, {name}given)"

@@ -13,22 +13,13 @@
 #include <string>
 
 #include "ctorch.h"
+#include "ctorch_closure.h"
 #include "ctorch_internal.h"
 
+using ct::Closure;
 using ct::ref;
 
 namespace {
-
-/// A Swift closure, released when the last copy goes.
-class Closure {
- public:
-  Closure(void* context, ct_release_callback release)
-      : context_(context, [release](void* pointer) { release(pointer); }) {}
-  void* context() const { return context_.get(); }
-
- private:
-  std::shared_ptr<void> context_;
-};
 
 /// libtorch keeps one hook object a tensor; this one keeps several closures in the order they were added.
 class PostAccumulateHooks : public torch::autograd::PostAccumulateGradHook {
@@ -125,7 +116,11 @@ void ct_set_grad_mode(bool enabled) { c10::GradMode::set_enabled(enabled); }
 bool ct_inference_mode(void) { return c10::InferenceMode::is_enabled(); }
 void* ct_inference_enter(bool enabled) { return new c10::InferenceMode(enabled); }
 void ct_inference_exit(void* guard) { delete static_cast<c10::InferenceMode*>(guard); }
-bool ct_set_anomaly_mode(bool enabled) { CT_DO(torch::autograd::AnomalyMode::set_enabled(enabled)) }
+bool ct_set_anomaly_mode(bool enabled, bool check_nan) {
+  CT_DO(torch::autograd::AnomalyMode::set_enabled(enabled, check_nan))
+}
+bool ct_anomaly_mode(void) { return torch::autograd::AnomalyMode::is_enabled(); }
+bool ct_anomaly_checks_nan(void) { return torch::autograd::AnomalyMode::should_check_nan(); }
 
 bool ct_autocast_enabled(int device_kind) {
   return at::autocast::is_autocast_enabled(static_cast<at::DeviceType>(device_kind));

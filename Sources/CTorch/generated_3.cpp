@@ -2,6 +2,8 @@
 #include "ctorch_arguments.h"
 #include "ctorch_generated.h"
 
+#include <ATen/ops/_amp_foreach_non_finite_check_and_unscale_ops.h>
+#include <ATen/ops/_amp_update_scale_ops.h>
 #include <ATen/ops/_foreach_add_ops.h>
 #include <ATen/ops/_foreach_clamp_max_ops.h>
 #include <ATen/ops/_foreach_clamp_min_ops.h>
@@ -17,6 +19,7 @@
 #include <ATen/ops/addmm_ops.h>
 #include <ATen/ops/avg_pool2d_ops.h>
 #include <ATen/ops/batch_norm_ops.h>
+#include <ATen/ops/batch_norm_update_stats_ops.h>
 #include <ATen/ops/binary_cross_entropy_with_logits_ops.h>
 #include <ATen/ops/bmm_ops.h>
 #include <ATen/ops/clamp_max_ops.h>
@@ -42,6 +45,8 @@
 #include <ATen/ops/max_pool2d_ops.h>
 #include <ATen/ops/mm_ops.h>
 #include <ATen/ops/mse_loss_ops.h>
+#include <ATen/ops/native_batch_norm_ops.h>
+#include <ATen/ops/native_batch_norm_backward_ops.h>
 #include <ATen/ops/nll_loss_ops.h>
 #include <ATen/ops/nll_loss_nd_ops.h>
 #include <ATen/ops/outer_ops.h>
@@ -109,4 +114,9 @@ bool ct_op__foreach_clamp_max__Scalar(const ct_tensor* self_, intptr_t self_coun
 bool ct_op__foreach_add__Scalar(const ct_tensor* self_, intptr_t self_count, ct_scalar scalar_) { CT_DO(at::_ops::_foreach_add__Scalar::call(ct::list(self_, self_count), ct::scalar(scalar_))) }
 bool ct_op__foreach_norm_Scalar(const ct_tensor* self_, intptr_t self_count, ct_scalar ord_, int dtype_, ct_tensor** out, intptr_t* outCount) { CT_DO(ct::results(at::_ops::_foreach_norm_Scalar::call(ct::list(self_, self_count), ct::scalar(ord_), ct::optionalType(dtype_)), out, outCount)) }
 bool ct_op__foreach_copy_(const ct_tensor* self_, intptr_t self_count, const ct_tensor* src_, intptr_t src_count, bool non_blocking_) { CT_DO(at::_ops::_foreach_copy_::call(ct::list(self_, self_count), ct::list(src_, src_count), non_blocking_)) }
+bool ct_op__amp_foreach_non_finite_check_and_unscale_(const ct_tensor* self_, intptr_t self_count, ct_tensor found_inf_, ct_tensor inv_scale_) { CT_DO(at::_ops::_amp_foreach_non_finite_check_and_unscale_::call(ct::list(self_, self_count), ct::mut(found_inf_), ct::ref(inv_scale_))) }
+bool ct_op__amp_update_scale_(ct_tensor self_, ct_tensor growth_tracker_, ct_tensor found_inf_, double scale_growth_factor_, double scale_backoff_factor_, intptr_t growth_interval_) { CT_DO(at::_ops::_amp_update_scale_::call(ct::mut(self_), ct::mut(growth_tracker_), ct::ref(found_inf_), scale_growth_factor_, scale_backoff_factor_, static_cast<int64_t>(growth_interval_))) }
+bool ct_op_native_batch_norm(ct_tensor input_, ct_tensor weight_, ct_tensor bias_, ct_tensor running_mean_, ct_tensor running_var_, bool training_, double momentum_, double eps_, ct_tensor* out0, ct_tensor* out1, ct_tensor* out2) { CT_DO(ct::results(at::_ops::native_batch_norm::call(ct::ref(input_), ct::optionalTensor(weight_), ct::optionalTensor(bias_), ct::optionalTensor(running_mean_), ct::optionalTensor(running_var_), training_, momentum_, eps_), out0, out1, out2)) }
+bool ct_op_native_batch_norm_backward(ct_tensor grad_out_, ct_tensor input_, ct_tensor weight_, ct_tensor running_mean_, ct_tensor running_var_, ct_tensor save_mean_, ct_tensor save_invstd_, bool train_, double eps_, bool output_mask_0, bool output_mask_1, bool output_mask_2, ct_tensor* out0, ct_tensor* out1, ct_tensor* out2) { CT_DO(ct::results(at::_ops::native_batch_norm_backward::call(ct::ref(grad_out_), ct::ref(input_), ct::optionalTensor(weight_), ct::optionalTensor(running_mean_), ct::optionalTensor(running_var_), ct::optionalTensor(save_mean_), ct::optionalTensor(save_invstd_), train_, eps_, std::array<bool, 3>{output_mask_0, output_mask_1, output_mask_2}), out0, out1, out2)) }
+bool ct_op_batch_norm_update_stats(ct_tensor input_, ct_tensor running_mean_, ct_tensor running_var_, double momentum_, ct_tensor* out0, ct_tensor* out1) { CT_DO(ct::results(at::_ops::batch_norm_update_stats::call(ct::ref(input_), ct::optionalTensor(running_mean_), ct::optionalTensor(running_var_), momentum_), out0, out1)) }
 }

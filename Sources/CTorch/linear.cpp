@@ -5,12 +5,11 @@
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/saved_variable.h>
 
-#include <memory>
 #include <optional>
-#include <type_traits>
 
 #include "ctorch.h"
 #include "ctorch_internal.h"
+#include "ctorch_node.h"
 
 // A linear layer as one node of the graph. ATen's `linear` records two, a transposition and an `addmm`, and for each node
 // the engine sets and restores the whole state of the thread, which costs more than the arithmetic of a small layer. The
@@ -48,16 +47,6 @@ struct LinearBackward : public autograd::TraceableFunction {
   autograd::SavedVariable input, weight;
 };
 
-/// Nodes are counted by `std::shared_ptr` in older versions of libtorch, by `c10::intrusive_ptr` in newer ones.
-template <class Node, class Pointer = decltype(autograd::Edge::function)>
-auto makeNode() {
-  if constexpr (std::is_same_v<Pointer, std::shared_ptr<autograd::Node>>) {
-    return std::shared_ptr<Node>(new Node(), [](auto* node) { deleteNode(node); });
-  } else {
-    return c10::make_intrusive<Node>();
-  }
-}
-
 bool isPlain(const at::Tensor& tensor, at::ScalarType dtype, int64_t dim) {
   return tensor.defined() && tensor.dim() == dim && tensor.scalar_type() == dtype && tensor.is_cpu() &&
       tensor.layout() == at::kStrided && !at::isTensorSubclassLike(tensor);
@@ -74,7 +63,7 @@ bool isSimple(const at::Tensor& input, const at::Tensor& weight, const at::Tenso
 
 at::Tensor linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
   if (!isSimple(input, weight, bias)) return at::linear(input, weight, bias);
-  auto node = makeNode<LinearBackward>();
+  auto node = ct::makeNode<LinearBackward>();
   node->set_next_edges(autograd::collect_next_edges(bias, input, weight));
   if (weight.requires_grad()) node->input = autograd::SavedVariable(input, /*is_output=*/false);
   if (input.requires_grad()) node->weight = autograd::SavedVariable(weight, /*is_output=*/false);

@@ -14,6 +14,10 @@
 #include "ctorch.h"
 #include "ctorch_internal.h"
 
+namespace {
+thread_local int defaultType = static_cast<int>(at::ScalarType::Float);
+}
+
 extern "C" {
 
 const char* ct_version(void) { return TORCH_VERSION; }
@@ -39,4 +43,8 @@ int ct_cuda_device_count(void) {
 bool ct_set_deterministic(bool enabled, bool warn_only) {
   CT_DO(at::globalContext().setDeterministicAlgorithms(enabled, warn_only))
 }
+bool ct_deterministic(void) { return at::globalContext().deterministicAlgorithms(); }
+bool ct_deterministic_warn_only(void) { return at::globalContext().deterministicAlgorithmsWarnOnly(); }
+int ct_default_dtype(void) { return defaultType; }
+void ct_set_default_dtype(int dtype) { defaultType = dtype; }
 }

@@ -37,20 +37,25 @@ extension ProcessGroup {
   /// The tensors of all ranks, in rank order. Their first dimensions may differ; the rest must agree.
   public func allGather(_ tensor: Tensor) throws(DistributedError) -> [Tensor] {
     try check([tensor], "all-gather")
+    guard tensor.ndim > 0 else { return try allGather(tensor.reshaped(1)).map { $0.reshaped([]) } }
+    return try gatherRows(tensor).parts
+  }
+
+  /// Gathers tensors of at least one dimension, the first one padded to the longest.
+  func gatherRows(_ tensor: Tensor) throws(DistributedError) -> GatheredRows {
     let input = tensor.detached().contiguous()
-    guard input.ndim > 0 else { return try allGather(input.reshaped(1)).map { $0.reshaped([]) } }
     let lengths = Tensor.zeros([size], dtype: .int64)
     try allGather(into: lengths, from: Tensor([input.size(0)]))
     guard let counts = try? lengths.array(as: Int.self), let longest = counts.max() else {
       throw DistributedError(operation: "all-gather", rank: rank, message: "the lengths did not arrive")
     }
     let rest = Array(input.shape.dropFirst())
-    let padded = input.size(0) == longest ? input : Tensor.zeros([longest] + rest, dtype: input.dtype)
+    let padded =
+      input.size(0) == longest ? input : Tensor.zeros([longest] + rest, dtype: input.dtype, device: input.device)
     if input.size(0) < longest { padded[0..<input.size(0)].copy(from: input) }
     let output = Tensor.empty([size * longest] + rest, dtype: input.dtype, device: input.device)
-    guard longest > 0 else { return counts.map { _ in input } }
-    try allGather(into: output, from: padded)
-    return counts.enumerated().map { output.narrowed(dim: 0, start: $0 * longest, length: $1) }
+    if longest > 0 { try allGather(into: output, from: padded) }
+    return GatheredRows(output: output, counts: counts, longest: longest)
   }
 
   /// Returns on every rank when all have come here.

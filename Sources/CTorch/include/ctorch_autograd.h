@@ -26,7 +26,10 @@ void ct_set_grad_mode(bool enabled);
 bool ct_inference_mode(void);
 void *ct_inference_enter(bool enabled);
 void ct_inference_exit(void *guard);
-bool ct_set_anomaly_mode(bool enabled);
+/// Names the forward operation when backward fails, and with `check_nan` fails on results that are not numbers.
+bool ct_set_anomaly_mode(bool enabled, bool check_nan);
+bool ct_anomaly_mode(void);
+bool ct_anomaly_checks_nan(void);
 
 /// Autocast of one device type for the calling thread.
 bool ct_autocast_enabled(int device_kind);
@@ -46,4 +49,16 @@ void ct_remove_post_accumulate_hook(ct_tensor tensor, intptr_t key);
 intptr_t ct_add_gradient_hook(
     ct_tensor tensor, ct_gradient_transform transform, void *context, ct_release_callback release);
 void ct_remove_gradient_hook(ct_tensor tensor, intptr_t key);
+
+/// Computes the gradients of the inputs of an operation; `results[i]`, owned, stays NULL for none. `gradients[i]` is
+/// undefined when output i has no part in the loss. All arguments are borrowed. Returns NULL, or what went wrong, allocated
+/// with malloc.
+typedef char *(*ct_backward_callback)(
+    void *context, const ct_tensor *gradients, const ct_tensor *saved, const bool *is_needed, ct_tensor *results);
+/// Makes `outputs`, new tensors without a history, the results of an operation on `inputs` whose backward is `callback`;
+/// it gets `saved` back. Does nothing when no gradient is recorded.
+bool ct_record_function(
+    const char *name, const ct_tensor *outputs, intptr_t output_count, const ct_tensor *inputs, intptr_t input_count,
+    const ct_tensor *saved, intptr_t saved_count, ct_backward_callback callback, void *context,
+    ct_release_callback release);
 CT_END

@@ -236,4 +236,9 @@ bool ct_op__foreach_clamp_max__Scalar(const ct_tensor* self_, intptr_t self_coun
 bool ct_op__foreach_add__Scalar(const ct_tensor* self_, intptr_t self_count, ct_scalar scalar_);
 bool ct_op__foreach_norm_Scalar(const ct_tensor* self_, intptr_t self_count, ct_scalar ord_, int dtype_, ct_tensor** out, intptr_t* outCount);
 bool ct_op__foreach_copy_(const ct_tensor* self_, intptr_t self_count, const ct_tensor* src_, intptr_t src_count, bool non_blocking_);
+bool ct_op__amp_foreach_non_finite_check_and_unscale_(const ct_tensor* self_, intptr_t self_count, ct_tensor found_inf_, ct_tensor inv_scale_);
+bool ct_op__amp_update_scale_(ct_tensor self_, ct_tensor growth_tracker_, ct_tensor found_inf_, double scale_growth_factor_, double scale_backoff_factor_, intptr_t growth_interval_);
+bool ct_op_native_batch_norm(ct_tensor input_, ct_tensor weight_, ct_tensor bias_, ct_tensor running_mean_, ct_tensor running_var_, bool training_, double momentum_, double eps_, ct_tensor* out0, ct_tensor* out1, ct_tensor* out2);
+bool ct_op_native_batch_norm_backward(ct_tensor grad_out_, ct_tensor input_, ct_tensor weight_, ct_tensor running_mean_, ct_tensor running_var_, ct_tensor save_mean_, ct_tensor save_invstd_, bool train_, double eps_, bool output_mask_0, bool output_mask_1, bool output_mask_2, ct_tensor* out0, ct_tensor* out1, ct_tensor* out2);
+bool ct_op_batch_norm_update_stats(ct_tensor input_, ct_tensor running_mean_, ct_tensor running_var_, double momentum_, ct_tensor* out0, ct_tensor* out1);
 CT_END

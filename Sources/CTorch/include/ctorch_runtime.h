@@ -10,4 +10,9 @@ void ct_keep_freed_memory(intptr_t bytes);
 /// Number of CUDA devices that libtorch can use; 0 for a CPU build.
 int ct_cuda_device_count(void);
 bool ct_set_deterministic(bool enabled, bool warn_only);
+bool ct_deterministic(void);
+bool ct_deterministic_warn_only(void);
+/// The floating-point type of tensors that the calling thread makes without naming one.
+int ct_default_dtype(void);
+void ct_set_default_dtype(int dtype);
 CT_END

@@ -55,6 +55,11 @@ open class ParallelStrategy: Strategy {
     group = try launcher.world?.makeGroup(timeout: timeout)
   }
 
+  open override func setUp(_ stage: Stage) throws {
+    if stage == .fit, let module, let group { try layerSync?.apply(to: module, in: group) }
+    try super.setUp(stage)
+  }
+
   open override func synchronizeModule() throws {
     guard let group, let module else { return }
     let tensors = module.parameters().map { $0.tensor.detached() } + module.namedBuffers().map { $0.buffer.tensor }
@@ -76,7 +81,9 @@ open class ParallelStrategy: Strategy {
     try group?.broadcast(tensor, from: source)
   }
 
-  open override func allGather(_ tensor: Tensor) throws -> [Tensor] { try group?.allGather(tensor) ?? [tensor] }
+  open override func allGather(_ tensor: Tensor, syncGradients: Bool = false) throws -> [Tensor] {
+    try group?.allGather(tensor, syncGradients: syncGradients) ?? [tensor]
+  }
 
   open override func allGather<Value: Codable>(object value: Value) throws -> [Value] {
     try group?.allGather(object: value) ?? [value]
@@ -97,6 +104,7 @@ open class ParallelStrategy: Strategy {
 
   open override func tearDown() {
     supervisor?.setRunActive(false)
+    layerSync?.revert()
     group = nil
     super.tearDown()
   }

@@ -14,6 +14,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public final var accelerator: Accelerator?
   public final var precision: Precision?
   public final var checkpointIO: (any CheckpointIO)?
+  /// What makes layers work together over the processes of a fit; nil for nothing.
+  public final var layerSync: (any LayerSync)?
   public internal(set) final var plan: RunPlan?
   /// How the processes of a run come to exist; what ``configureLauncher()`` made for the plan.
   public internal(set) final var launcher = Launcher()
@@ -218,7 +220,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open func broadcast<Value: Codable>(_ value: Value, from source: Int = 0) throws -> Value { value }
   open func broadcast(_ tensor: Tensor, from source: Int = 0) throws {}
   /// The tensors of all ranks in rank order; their first dimensions may differ.
-  open func allGather(_ tensor: Tensor) throws -> [Tensor] { [tensor] }
+  ///
+  /// - Parameter syncGradients: let gradients flow back through it; backward is then a collective, too.
+  open func allGather(_ tensor: Tensor, syncGradients: Bool = false) throws -> [Tensor] { [tensor] }
   open func allGather<Value: Codable>(object value: Value) throws -> [Value] { [value] }
   /// Waits until all ranks have come here.
   open func barrier() throws {}
@@ -259,5 +263,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   /// Ends the communication of a run; also after an error. The optimizer stays until the next run, so that a checkpoint
   /// can still be saved.
-  open func tearDown() { accelerator?.tearDown() }
+  open func tearDown() {
+    precision?.tearDown()
+    accelerator?.tearDown()
+  }
 }

@@ -36,13 +36,7 @@ extension Trainer {
       let result = try InterruptMonitor.shared.watching {
         try strategy.setUpEnvironment()
         try continueLoggers()
-        TorchRuntime.detectAnomalies(settings.detectAnomaly)
-        TorchRuntime.useDeterministicAlgorithms(settings.determinism != .off, warnOnly: settings.determinism == .warn)
-        defer {
-          if settings.detectAnomaly { TorchRuntime.detectAnomalies(false) }
-          if settings.determinism != .off { TorchRuntime.useDeterministicAlgorithms(false) }
-        }
-        let result = try withErrorScope { try body(call.checkpoint) }
+        let result = try withRuntimeSettings { try withErrorScope { try body(call.checkpoint) } }
         try call.record(result)
         try strategy.finishRun()
         return result
@@ -65,6 +59,15 @@ extension Trainer {
     announce(plan.description)
     for note in plan.warnings { announce("note: " + note) }
     hasAnnouncedPlan = true
+  }
+
+  /// Runs `body` with the settings of libtorch that this trainer was asked for.
+  private func withRuntimeSettings<Result>(_ body: () throws -> Result) throws -> Result {
+    func inspected() throws -> Result {
+      try settings.detectAnomaly ? TorchRuntime.withAnomalyDetection(body) : body()
+    }
+    guard settings.determinism != .off else { return try inspected() }
+    return try TorchRuntime.withDeterministicAlgorithms(warnOnly: settings.determinism == .warn, inspected)
   }
 
   /// Opens what a fit in other processes has written, so that this run goes on behind it.

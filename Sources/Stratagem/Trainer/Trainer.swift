@@ -205,6 +205,8 @@ public final class Trainer {
     strategy.accelerator = strategy.accelerator ?? plugins.accelerator
     strategy.precision = strategy.precision ?? plugins.precision
     strategy.checkpointIO = strategy.checkpointIO ?? plugins.checkpointIO
+    strategy.layerSync = strategy.layerSync ?? plugins.layerSync
+    if request.syncBatchNorm, strategy.layerSync == nil { strategy.layerSync = SyncBatchNormalization() }
     if strategy.accelerator == nil {
       if case .instance(let given) = request.accelerator {
         strategy.accelerator = given as? Accelerator

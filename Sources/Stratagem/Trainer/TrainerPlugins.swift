@@ -3,6 +3,7 @@ struct TrainerPlugins {
   private(set) var accelerator: Accelerator?
   private(set) var precision: Precision?
   private(set) var checkpointIO: (any CheckpointIO)?
+  private(set) var layerSync: (any LayerSync)?
   private(set) var descriptions: [PluginDescription] = []
 
   /// - Throws: ``ConfigurationError`` naming every object that is no plugin. Two for one part are found by the plan.
@@ -20,6 +21,9 @@ struct TrainerPlugins {
       case let given as any CheckpointIO:
         checkpointIO = given
         descriptions.append(PluginDescription(.checkpointIO, typeName: name))
+      case let given as any LayerSync:
+        layerSync = given
+        descriptions.append(PluginDescription(.layerSync, typeName: name))
       default:
         problems.append(
           .init(

@@ -393,4 +393,35 @@ extension Aten {
     guard let handle else { return Failure("clamp_max").argument("self", `self`).record() }
     return Tensor(owning: handle)
   }
+
+  /// `_amp_foreach_non_finite_check_and_unscale_(Tensor(a!)[] self, Tensor(b!) found_inf, Tensor inv_scale) -> ()`
+  public static func _amp_foreach_non_finite_check_and_unscale_(_ `self`: [Tensor], found_inf: Tensor, inv_scale: Tensor) {
+    let selfHandles = handles(of: `self`)
+    let succeeded = ct_op__amp_foreach_non_finite_check_and_unscale_(selfHandles, `self`.count, found_inf.handle, inv_scale.handle)
+    withExtendedLifetime(`self`) {}
+    withExtendedLifetime(found_inf) {}
+    withExtendedLifetime(inv_scale) {}
+    if !succeeded { Failure("_amp_foreach_non_finite_check_and_unscale_").argument("self", `self`).argument("found_inf", found_inf).argument("inv_scale", inv_scale).record() }
+  }
+
+  /// `_amp_update_scale_(Tensor(a!) self, Tensor(b!) growth_tracker, Tensor found_inf, float scale_growth_factor, float scale_backoff_factor, int growth_interval) -> Tensor(a!)`
+  public static func _amp_update_scale_(_ `self`: Tensor, growth_tracker: Tensor, found_inf: Tensor, scale_growth_factor: Double, scale_backoff_factor: Double, growth_interval: Int) {
+    let succeeded = ct_op__amp_update_scale_(`self`.handle, growth_tracker.handle, found_inf.handle, scale_growth_factor, scale_backoff_factor, growth_interval)
+    withExtendedLifetime(`self`) {}
+    withExtendedLifetime(growth_tracker) {}
+    withExtendedLifetime(found_inf) {}
+    if !succeeded { Failure("_amp_update_scale_").argument("self", `self`).argument("growth_tracker", growth_tracker).argument("found_inf", found_inf).record() }
+  }
+
+  /// `batch_norm_update_stats(Tensor input, Tensor? running_mean, Tensor? running_var, float momentum) -> (Tensor, Tensor)`
+  public static func batch_norm_update_stats(_ input: Tensor, running_mean: Tensor?, running_var: Tensor?, momentum: Double) -> (Tensor, Tensor) {
+    var out0: OpaquePointer?
+    var out1: OpaquePointer?
+    let succeeded = ct_op_batch_norm_update_stats(input.handle, running_mean?.handle, running_var?.handle, momentum, &out0, &out1)
+    withExtendedLifetime(input) {}
+    withExtendedLifetime(running_mean) {}
+    withExtendedLifetime(running_var) {}
+    if !succeeded { Failure("batch_norm_update_stats").argument("input", input).argument("running_mean", running_mean).argument("running_var", running_var).record() }
+    return (Tensor(owning: out0), Tensor(owning: out1))
+  }
 }

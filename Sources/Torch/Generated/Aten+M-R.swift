@@ -480,4 +480,36 @@ extension Aten {
     guard let handle else { return Failure("nll_loss_nd").argument("self", `self`).argument("target", target).argument("weight", weight).record() }
     return Tensor(owning: handle)
   }
+
+  /// `native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)`
+  public static func native_batch_norm(_ input: Tensor, weight: Tensor?, bias: Tensor?, running_mean: Tensor?, running_var: Tensor?, training: Bool, momentum: Double, eps: Double) -> (Tensor, Tensor, Tensor) {
+    var out0: OpaquePointer?
+    var out1: OpaquePointer?
+    var out2: OpaquePointer?
+    let succeeded = ct_op_native_batch_norm(input.handle, weight?.handle, bias?.handle, running_mean?.handle, running_var?.handle, training, momentum, eps, &out0, &out1, &out2)
+    withExtendedLifetime(input) {}
+    withExtendedLifetime(weight) {}
+    withExtendedLifetime(bias) {}
+    withExtendedLifetime(running_mean) {}
+    withExtendedLifetime(running_var) {}
+    if !succeeded { Failure("native_batch_norm").argument("input", input).argument("weight", weight).argument("bias", bias).argument("running_mean", running_mean).argument("running_var", running_var).record() }
+    return (Tensor(owning: out0), Tensor(owning: out1), Tensor(owning: out2))
+  }
+
+  /// `native_batch_norm_backward(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask) -> (Tensor, Tensor, Tensor)`
+  public static func native_batch_norm_backward(_ grad_out: Tensor, input: Tensor, weight: Tensor?, running_mean: Tensor?, running_var: Tensor?, save_mean: Tensor?, save_invstd: Tensor?, train: Bool, eps: Double, output_mask: (Bool, Bool, Bool)) -> (Tensor, Tensor, Tensor) {
+    var out0: OpaquePointer?
+    var out1: OpaquePointer?
+    var out2: OpaquePointer?
+    let succeeded = ct_op_native_batch_norm_backward(grad_out.handle, input.handle, weight?.handle, running_mean?.handle, running_var?.handle, save_mean?.handle, save_invstd?.handle, train, eps, output_mask.0, output_mask.1, output_mask.2, &out0, &out1, &out2)
+    withExtendedLifetime(grad_out) {}
+    withExtendedLifetime(input) {}
+    withExtendedLifetime(weight) {}
+    withExtendedLifetime(running_mean) {}
+    withExtendedLifetime(running_var) {}
+    withExtendedLifetime(save_mean) {}
+    withExtendedLifetime(save_invstd) {}
+    if !succeeded { Failure("native_batch_norm_backward").argument("grad_out", grad_out).argument("input", input).argument("weight", weight).argument("running_mean", running_mean).argument("running_var", running_var).argument("save_mean", save_mean).argument("save_invstd", save_invstd).record() }
+    return (Tensor(owning: out0), Tensor(owning: out1), Tensor(owning: out2))
+  }
 }

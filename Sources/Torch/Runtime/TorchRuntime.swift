@@ -23,12 +23,4 @@ public enum TorchRuntime {
 
   /// Seeds the default generators of all devices, as `torch.manual_seed` does.
   public static func manualSeed(_ seed: UInt64) { ct_manual_seed(seed) }
-
-  /// Whether only deterministic algorithms may be used; an operation that has none fails (or warns).
-  public static func useDeterministicAlgorithms(_ enabled: Bool, warnOnly: Bool = false) {
-    _ = ct_set_deterministic(enabled, warnOnly)
-  }
-
-  /// Names the forward operation when backward meets NaN; slow. See `torch.autograd.detect_anomaly`.
-  public static func detectAnomalies(_ enabled: Bool) { _ = ct_set_anomaly_mode(enabled) }
 }

@@ -13,7 +13,7 @@ extension Tensor {
   }
 
   /// A tensor without dimensions.
-  public convenience init(_ value: Double, dtype: DType = .float32, device: Device = .cpu) {
+  public convenience init(_ value: Double, dtype: DType = .default, device: Device = .cpu) {
     let tensor = Tensor.full([], Scalar(value), dtype: dtype, device: device)
     self.init(borrowing: tensor.handle)
     withExtendedLifetime(tensor) {}
@@ -31,20 +31,20 @@ extension Tensor {
   }
 
   /// Uninitialised memory.
-  public static func empty(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) -> Tensor {
+  public static func empty(_ shape: [Int], dtype: DType = .default, device: Device = .cpu) -> Tensor {
     Aten.empty(shape, dtype: dtype, device: device)
   }
 
-  public static func zeros(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) -> Tensor {
+  public static func zeros(_ shape: [Int], dtype: DType = .default, device: Device = .cpu) -> Tensor {
     Aten.zeros(shape, dtype: dtype, device: device)
   }
 
-  public static func ones(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) -> Tensor {
+  public static func ones(_ shape: [Int], dtype: DType = .default, device: Device = .cpu) -> Tensor {
     Aten.ones(shape, dtype: dtype, device: device)
   }
 
   public static func full(
-    _ shape: [Int], _ value: Scalar, dtype: DType = .float32, device: Device = .cpu
+    _ shape: [Int], _ value: Scalar, dtype: DType = .default, device: Device = .cpu
   ) -> Tensor {
     Aten.full(shape, fill_value: value, dtype: dtype, device: device)
   }
@@ -55,20 +55,20 @@ extension Tensor {
 
   /// Uniform in 0..<1.
   public static func rand(
-    _ shape: [Int], dtype: DType = .float32, device: Device = .cpu, generator: Generator? = nil
+    _ shape: [Int], dtype: DType = .default, device: Device = .cpu, generator: Generator? = nil
   ) -> Tensor {
     Aten.rand(shape, generator: generator, dtype: dtype, device: device)
   }
 
   /// Normal with mean 0 and deviation 1.
   public static func randn(
-    _ shape: [Int], dtype: DType = .float32, device: Device = .cpu, generator: Generator? = nil
+    _ shape: [Int], dtype: DType = .default, device: Device = .cpu, generator: Generator? = nil
   ) -> Tensor {
     Aten.randn(shape, generator: generator, dtype: dtype, device: device)
   }
 
   public static func uniform(
-    _ range: Range<Double>, shape: [Int], dtype: DType = .float32, device: Device = .cpu, generator: Generator? = nil
+    _ range: Range<Double>, shape: [Int], dtype: DType = .default, device: Device = .cpu, generator: Generator? = nil
   ) -> Tensor {
     let tensor = empty(shape, dtype: dtype, device: device)
     withoutGradients {
@@ -78,7 +78,7 @@ extension Tensor {
   }
 
   public static func normal(
-    mean: Double = 0, deviation: Double = 1, shape: [Int], dtype: DType = .float32, device: Device = .cpu,
+    mean: Double = 0, deviation: Double = 1, shape: [Int], dtype: DType = .default, device: Device = .cpu,
     generator: Generator? = nil
   ) -> Tensor {
     let tensor = empty(shape, dtype: dtype, device: device)
@@ -101,10 +101,10 @@ extension Tensor {
   }
 
   public static func linspace(from start: Scalar, to end: Scalar, count: Int) -> Tensor {
-    Aten.linspace(start, end: end, steps: count)
+    Aten.linspace(start, end: end, steps: count, dtype: .default)
   }
 
-  public static func eye(_ n: Int, dtype: DType = .float32) -> Tensor { Aten.eye(n, dtype: dtype) }
+  public static func eye(_ n: Int, dtype: DType = .default) -> Tensor { Aten.eye(n, dtype: dtype) }
 
   /// A random permutation of 0..<n, the same as PyTorch's for a generator of the same seed.
   public static func randperm(_ n: Int, generator: Generator? = nil) -> Tensor {

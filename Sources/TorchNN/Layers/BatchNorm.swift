@@ -21,6 +21,9 @@ open class BatchNorm: Layer<Tensor, Tensor> {
   public final let momentum: Double?
   /// Whether the running statistics are the mean over all batches so far, whatever the momentum.
   public final var averagesAllBatches = false
+  /// What normalizes batches in training mode in place of this layer, such as a group of processes; nil for the batch at
+  /// hand alone.
+  public final var normalizer: Normalizer?
 
   /// Creates a layer with weight 1, bias 0, running mean 0 and running variance 1.
   ///
@@ -48,6 +51,7 @@ open class BatchNorm: Layer<Tensor, Tensor> {
     if !input.isPoisoned, let complaint = complaint(dimensions: input.ndim) {
       return .failed(operation: typeName, message: complaint, arguments: [("input", input)])
     }
+    if isTraining, let normalizer, !input.isPoisoned { return normalize(input, by: normalizer) }
     let mean = runningMean
     let variance = runningVar
     let usesBatch = isTraining || mean == nil
@@ -62,7 +66,7 @@ open class BatchNorm: Layer<Tensor, Tensor> {
   }
 
   /// Counts the batch and returns its share in the running statistics.
-  private func countBatch() -> Double {
+  func countBatch() -> Double {
     guard let counter = numBatchesTracked else { return momentum ?? 0 }
     counter.add(1)
     if let momentum, !averagesAllBatches { return momentum }

@@ -130,7 +130,8 @@ struct ModuleReader {
       Int.self, Double.self, Float.self, Bool.self, String.self, Int64.self, Int32.self, UInt8.self, UInt64.self,
       [Int].self, [Double].self, [Float].self, [Bool].self, [String].self, [Int64].self, [Int32].self, [UInt8].self,
       Int?.self, Double?.self, Float?.self, Bool?.self, String?.self, [Int]?.self, Tensor.self, Tensor?.self,
-      [Tensor].self, DType.self, DType?.self, Device.self, Device?.self, Scalar.self, Generator.self, Generator?.self,
+      [Tensor].self, BatchNorm.Normalizer?.self, DType.self, DType?.self, Device.self, Device?.self, Scalar.self,
+      Generator.self, Generator?.self,
     ]
     return Set(types.map { ObjectIdentifier($0) })
   }()

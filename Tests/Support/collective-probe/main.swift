@@ -29,6 +29,12 @@ do {
   case "gradients": try probe.train()
   case "reference": try probe.trainAlone()
   case "unused": try probe.trainWithUnusedParameter()
+  case "differentiable": try probe.differentiate()
+  case "second-derivative": try probe.differentiateTwice()
+  case "gradient-lost": try probe.loseRankInBackward()
+  case "batch-norm": try probe.normalize()
+  case "batch-norm-reference": try probe.normalizeAlone()
+  case "batch-norm-misuse": try probe.misuseNormalization()
   case "different-models": try probe.trainDifferentModels()
   default:
     print("unknown scenario \(arguments[1])")
