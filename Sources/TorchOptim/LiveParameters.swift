@@ -82,6 +82,8 @@ struct LiveParameters {
     let dtype = tensor.dtype
     let device = tensor.device
     guard dtype.isFloatingPoint, device.kind == .cpu || device.kind == .cuda, tensor.isContiguous else { return nil }
+    // libtorch's fused kernels for the CPU compute wrong numbers in 16 bits, PyTorch's `fused=True` too.
+    if device.kind == .cpu && dtype.byteCount < 4 { return nil }
     return Kind(dtype: dtype, device: device)
   }
 }

@@ -41,6 +41,10 @@ open class Optimizer {
     preconditionFailure("\(type(of: self)) must override update(_:)")
   }
 
+  /// Whether the step may be left out, and its gradients divided by a loss scale before it. False for an optimizer that
+  /// computes gradients itself, as one that evaluates the loss several times a step does.
+  open var supportsGradientScaling: Bool { true }
+
   /// Drops the gradients of all parameters, or fills them with zeros.
   ///
   /// - Parameter setToNone: drop them (the default): parameters without a gradient are skipped by the next step, and

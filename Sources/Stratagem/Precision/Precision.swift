@@ -4,6 +4,19 @@ public import TorchOptim
 
 /// The number formats of a run: what parameters, inputs and arithmetic use. The base class is plain float32.
 ///
+/// Subclass it, or ``MixedPrecision`` or ``TruePrecision``, and hand the object to the trainer or to a strategy. Its parts
+/// are called in this order:
+///
+/// ```
+/// convert(_:)                          once, before optimizers are made
+/// per batch:  forward(_:)              around the module's step
+///             backward(_:)             scales the loss, then computes the gradients
+/// per update: unscaleGradients(of:)    before onBeforeOptimizerStep and clipping
+///             step(_:)                 the update, left out when gradients are not finite
+/// state() and load(_:)                 with checkpoints
+/// tearDown()
+/// ```
+///
 /// See Lightning's `Precision` plugins.
 open class Precision: PrecisionDescribing, PrecisionConvertible {
   public let precisionKind: PrecisionKind
@@ -15,10 +28,11 @@ open class Precision: PrecisionDescribing, PrecisionConvertible {
   /// The plugin of a format.
   static func make(_ kind: PrecisionKind) -> Precision {
     switch kind {
-    case .float64: TruePrecision(.float64, dtype: .float64)
-    case .bfloat16: TruePrecision(.bfloat16, dtype: .bfloat16)
-    case .float16: TruePrecision(.float16, dtype: .float16)
-    case .bfloat16Mixed, .float16Mixed: MixedPrecision(kind)
+    case .float64: TruePrecision(kind, .float64)
+    case .bfloat16: TruePrecision(kind, .bfloat16)
+    case .float16: TruePrecision(kind, .float16)
+    case .bfloat16Mixed: MixedPrecision(kind, .bfloat16, scaler: nil)
+    case .float16Mixed: MixedPrecision(kind, .float16, scaler: GradScaler())
     default: Precision(kind)
     }
   }
@@ -51,4 +65,16 @@ open class Precision: PrecisionDescribing, PrecisionConvertible {
     optimizer.step()
     return true
   }
+
+  /// What the plugin's state is called in a checkpoint: the name of its class.
+  open var stateKey: String { "\(type(of: self))" }
+
+  /// What has to be kept in a checkpoint; empty for nothing.
+  open func state() -> ArchiveDictionary { [:] }
+
+  /// Takes over what ``state()`` returned.
+  open func load(_ state: ArchiveDictionary) throws {}
+
+  /// Called at the end of a run, also after an error.
+  open func tearDown() {}
 }

@@ -13,7 +13,9 @@ public enum PrecisionKind: String, CaseIterable, Hashable, Sendable {
   case transformerEngineFloat16 = "transformer-engine-float16"
 
   /// The formats that this version can compute in.
-  public static let supported: Set<PrecisionKind> = [.float32, .float64, .bfloat16Mixed, .bfloat16]
+  public static let supported: Set<PrecisionKind> = [
+    .float64, .float32, .bfloat16Mixed, .float16Mixed, .bfloat16, .float16,
+  ]
 
   /// Returns the precision of a name: a raw value or one of the short forms `64`, `32`, `16` and `bf16`.
   ///

@@ -171,21 +171,26 @@ struct StrategyChoiceTests {
     arguments: [
       ("32", PrecisionKind.float32), ("32-true", .float32), ("64", .float64), ("64-true", .float64),
       ("bf16", .bfloat16Mixed), ("BF16-mixed", .bfloat16Mixed), ("bf16-true", .bfloat16), ("16-mixed", .bfloat16Mixed),
-      ("16", .bfloat16Mixed),
+      ("16", .bfloat16Mixed), ("16-true", .float16),
     ])
   func precision(_ name: String, _ kind: PrecisionKind) throws {
     let plan = try resolve(RunRequest(accelerator: .cpu, precision: name))
     #expect(plan.precision == kind)
-    #expect(plan.warnings.isEmpty == !name.hasPrefix("16"))
+    #expect(plan.warnings.isEmpty == !["16", "16-mixed"].contains(name))
   }
 
-  @Test("precisions that this version lacks", arguments: ["16-true", "transformer-engine"])
+  @Test("16-mixed is float16 on a GPU")
+  func float16() throws {
+    let plan = try resolve(RunRequest(accelerator: .gpu, precision: 16), on: Machine.oneGPU)
+    #expect(plan.precision == .float16Mixed)
+    #expect(plan.warnings.isEmpty)
+  }
+
+  @Test("precisions that this version lacks", arguments: ["transformer-engine", "transformer-engine-float16"])
   func plannedPrecision(_ name: String) {
     let found = problems(RunRequest(precision: name))
     #expect(found.map(\.message) == ["precision '\(name)' is known but not part of this version yet"])
-    #expect(found.first?.suggestion == "available now: 64-true, 32-true, bf16-mixed, bf16-true")
-    #expect(
-      problems(RunRequest(accelerator: .gpu, precision: 16), on: Machine.oneGPU).map(\.parameter) == ["precision"])
+    #expect(found.first?.suggestion == "available now: 64-true, 32-true, bf16-mixed, 16-mixed, bf16-true, 16-true")
   }
 
   @Test("nothing is lost when everything is wrong")
