@@ -90,7 +90,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["Torch", "digits", "digits-cnn", "byte-gpt", "training-probe"]),
+      name: "TrainingTests", dependencies: ["Torch", "digits", "digits-cnn", "byte-gpt", "training-probe"],
+      exclude: ["Golden"]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
     .testTarget(
       name: "StratagemLoggersTests", dependencies: ["StratagemLoggers", "Stratagem"],

@@ -1,96 +1,97 @@
 import Foundation
 import Testing
 
-@Suite("The order of hooks")
+/// The whole sequence of calls is compared with a text in `Golden`; `STRATAGEM_WRITE_GOLDEN=1` writes the texts anew.
+@Suite("The order of calls")
 struct HookTests {
-  /// Both the callbacks and the module are called, in this order.
-  private static func pair(_ hook: String) -> String { "callback \(hook)\nmodule \(hook)\n" }
+  private static let isWriting = ProcessInfo.processInfo.environment["STRATAGEM_WRITE_GOLDEN"] != nil
 
-  private static func batch(_ index: Int) -> String {
-    pair("onTrainBatchStart \(index)") + "module trainingStep \(index) training=true\n"
-      + pair("onBeforeZeroGradients") + pair("onBeforeBackward") + pair("onAfterBackward")
-      + pair("onBeforeOptimizerStep") + pair("onTrainBatchEnd \(index)")
+  /// Compares the calls of a rank with a text; `differences` are applied to the text first.
+  private func expect(
+    _ calls: String, equalGolden name: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let path = "\(Repository.root)/Tests/TrainingTests/Golden/\(name).txt"
+    if Self.isWriting { try Data(calls.utf8).write(to: URL(filePath: path)) }
+    let golden = try String(contentsOfFile: path, encoding: .utf8)
+    guard calls != golden else { return }
+    let (own, known) = (calls.split(separator: "\n"), golden.split(separator: "\n"))
+    let line =
+      zip(own, known).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(own.count, known.count)
+    Issue.record(
+      """
+      the calls differ from Golden/\(name).txt from line \(line + 1) on:
+      expected \(line < known.count ? String(known[line]) : "the end")
+      found    \(line < own.count ? String(own[line]) : "the end")
+      """, sourceLocation: sourceLocation)
   }
 
-  private static let validation =
-    pair("onValidationStart") + "module validationStep 0 training=false\nmodule validationStep 1 training=false\n"
-    + pair("onValidationEnd")
-
-  private static func begin(_ stage: String, prepares: Bool = true) -> String {
-    (prepares ? "data prepareData\n" : "") + "data setup \(stage)\n" + pair("setup \(stage)")
+  /// The calls without those of a strategy, which only the recorded ones tell.
+  private func withoutStrategy(_ golden: String) -> String {
+    golden.split(separator: "\n").filter { !$0.hasPrefix("strategy ") }.map { $0 + "\n" }.joined()
   }
 
-  private static func end(_ stage: String) -> String { pair("teardown \(stage)") + "data teardown \(stage)\n" }
+  private static let stages = ["epochs=2", "sanity=1", "schedule=step", "hooks"]
 
-  private static func stages(prepares: Bool = true) -> String {
-    let epoch =
-      pair("onTrainEpochStart") + batch(0) + batch(1) + validation + pair("onTrainEpochEnd")
-      + pair("onSaveCheckpoint")
-    var text = begin("fit", prepares: prepares) + "module configureOptimizers\n" + pair("onFitStart")
-    text += "callback onSanityCheckStart\n" + pair("onValidationStart") + "module validationStep 0 training=false\n"
-    text += pair("onValidationEnd") + "callback onSanityCheckEnd\n"
-    text += pair("onTrainStart") + epoch + epoch + pair("onTrainEnd") + pair("onFitEnd") + end("fit")
-    text += begin("validate", prepares: prepares) + validation + end("validate")
-    text += begin("test", prepares: prepares) + pair("onTestStart")
-    for index in 0...1 {
-      text += "module testStep \(index) training=false\nmodule validationStep \(index) training=false\n"
-    }
-    text += pair("onTestEnd") + end("test")
-    text += begin("predict", prepares: prepares) + pair("onPredictStart")
-    text += "module predictStep 0 training=false\nmodule predictStep 1 training=false\n"
-    return text + pair("onPredictEnd") + end("predict")
+  private func runStages(_ ranks: Int, _ strategy: String) throws -> ProbeRun {
+    try ProbeRun(
+      "stages", ranks, options: Self.stages + ["train=\(8 * ranks)", "val=\(8 * ranks)", "strategy=\(strategy)"]
+    ).succeeded()
   }
 
-  @Test("fit with validation, validate, test and predict", arguments: [1, 2])
-  func order(ranks: Int) throws {
-    let options = ["epochs=2", "train=\(8 * ranks)", "val=\(8 * ranks)", "sanity=1", "hooks"]
-    let run = try ProbeRun("stages", ranks, options: options).succeeded()
-    #expect(run.folder.text("hooks.0") == Self.stages())
-    // Data is prepared once a node.
-    if ranks == 2 { #expect(run.folder.text("hooks.1") == Self.stages(prepares: false)) }
+  @Test(
+    "fit with validation, validate, test and predict, with the calls of the strategy",
+    arguments: ["ddp", "spawn", "fork"])
+  func stages(start: String) throws {
+    let run = try runStages(2, "recorded-\(start)")
+    try expect(run.folder.text("hooks.0"), equalGolden: "stages")
+    // Data are prepared once a node.
+    let other = run.folder.text("hooks.0").split(separator: "\n").filter { !$0.hasSuffix(" prepareData") }
+    #expect(run.folder.text("hooks.1").split(separator: "\n") == other)
+  }
+
+  @Test(
+    "The same calls of callbacks and module under every strategy",
+    arguments: [
+      (1, "single_device"), (1, "ddp"), (2, "ddp"), (3, "ddp"), (2, "ddp_spawn"), (2, "ddp_fork"),
+      (2, "ddp_find_unused_parameters_true"),
+    ])
+  func everyStrategy(ranks: Int, strategy: String) throws {
+    let golden = try String(
+      contentsOfFile: "\(Repository.root)/Tests/TrainingTests/Golden/stages.txt", encoding: .utf8)
+    let run = try runStages(ranks, strategy)
+    #expect(run.folder.text("hooks.0") == withoutStrategy(golden))
   }
 
   @Test("Accumulated batches zero the gradients once and step once")
   func accumulation() throws {
-    let run = try ProbeRun("fit", 1, "epochs=1", "train=12", "val=-1", "accumulate=2", "hooks").succeeded()
-    let names = ["onBeforeZeroGradients", "onBeforeOptimizerStep", "onTrainBatchEnd"]
-    let hooks = run.folder.text("hooks.0").split(separator: "\n").filter { $0.hasPrefix("module") }
-      .map { String($0.dropFirst(7)) }.filter { hook in names.contains { hook.hasPrefix($0) } }
-    #expect(
-      hooks == [
-        "onBeforeZeroGradients", "onTrainBatchEnd 0", "onBeforeOptimizerStep", "onTrainBatchEnd 1",
-        "onBeforeZeroGradients", "onBeforeOptimizerStep", "onTrainBatchEnd 2",
-      ])
+    let options = ["epochs=1", "train=24", "val=-1", "accumulate=2", "hooks", "strategy=recorded-ddp"]
+    let run = try ProbeRun("fit", 2, options: options).succeeded()
+    try expect(run.folder.text("hooks.0"), equalGolden: "accumulation")
   }
 
   @Test("Resuming loads before training, and begins with the batch that comes next")
   func resuming() throws {
-    let first = try ProbeRun("fit", 1, "steps=1", "train=8", "val=-1").succeeded()
+    let first = try ProbeRun("fit", 2, "steps=1", "train=16", "val=-1").succeeded()
     let checkpoint = "resume=\(first.folder.path)/checkpoints/last.ckpt"
-    let run = try ProbeRun("fit", 1, "epochs=1", "train=8", "val=-1", checkpoint, "hooks").succeeded()
-    #expect(
-      run.folder.text("hooks.0")
-        == Self.begin("fit") + Self.pair("onLoadCheckpoint") + "module configureOptimizers\n" + Self.pair("onFitStart")
-        + Self.pair("onTrainStart") + Self.pair("onTrainEpochStart") + Self.batch(1) + Self.pair("onTrainEpochEnd")
-        + Self.pair("onSaveCheckpoint") + Self.pair("onTrainEnd") + Self.pair("onFitEnd") + Self.end("fit"))
+    let run = try ProbeRun("fit", 2, "epochs=1", "train=16", "val=-1", checkpoint, "hooks", "strategy=recorded-ddp")
+      .succeeded()
+    try expect(run.folder.text("hooks.0"), equalGolden: "resuming")
   }
 
-  @Test("After a failure everything is torn down and the callbacks hear of it", arguments: [1, 2])
-  func failure(ranks: Int) throws {
-    let run = try ProbeRun("fit", ranks, "epochs=1", "train=16", "fault=throw", "at=1", "rank=0", "hooks")
+  @Test("After a failure everything is torn down and the callbacks hear of it", arguments: ["ddp", "spawn", "fork"])
+  func failure(start: String) throws {
+    let run = try ProbeRun(
+      "fit", 2, "epochs=1", "train=16", "fault=throw", "at=1", "rank=0", "hooks", "strategy=recorded-\(start)")
     #expect(run.status == 1)
-    let hooks = run.folder.text("hooks.0").split(separator: "\n").map(String.init)
-    let failed = try #require(hooks.firstIndex { $0.hasPrefix("module trainingStep 1 ") })
-    #expect(
-      Array(hooks[(failed + 1)...]) == [
-        "callback teardown fit", "module teardown fit", "data teardown fit",
-        "callback onException the user's code fails at batch 1",
-      ])
+    // A process of its own ends with its report; only the one that goes on has something to tear down.
+    let end = start == "ddp" ? "" : "strategy tearDown\n"
+    try expect(run.folder.text("hooks.0") + end, equalGolden: "failure")
   }
 
-  @Test("A failure in validation")
-  func failureInValidation() throws {
-    let run = try ProbeRun("fit", 2, "epochs=1", "val=16", "fault=throw-in-validation", "at=1", "rank=1", "hooks")
+  @Test("A failure in validation", arguments: ["ddp", "ddp_spawn", "ddp_fork"])
+  func failureInValidation(strategy: String) throws {
+    let run = try ProbeRun(
+      "fit", 2, "epochs=1", "val=16", "fault=throw-in-validation", "at=1", "rank=1", "hooks", "strategy=\(strategy)")
     #expect(run.status == 1)
     #expect(run.run.errors.contains("rank 1 failed: the user's validation fails at batch 1"))
     let hooks = run.folder.text("hooks.1").split(separator: "\n").map(String.init)

@@ -47,6 +47,30 @@ final class HookRecorder: Callback {
   override func onTestEnd(_ trainer: Trainer) { note(trainer, "onTestEnd") }
   override func onPredictStart(_ trainer: Trainer) { note(trainer, "onPredictStart") }
   override func onPredictEnd(_ trainer: Trainer) { note(trainer, "onPredictEnd") }
+  override func onValidationEpochStart(_ trainer: Trainer) { note(trainer, "onValidationEpochStart") }
+  override func onValidationEpochEnd(_ trainer: Trainer) { note(trainer, "onValidationEpochEnd") }
+  override func onValidationBatchStart(_ trainer: Trainer, _ index: Int, loader: Int) {
+    note(trainer, "onValidationBatchStart \(index)")
+  }
+  override func onValidationBatchEnd(_ trainer: Trainer, _ output: StepOutput, _ index: Int, loader: Int) {
+    note(trainer, "onValidationBatchEnd \(index)")
+  }
+  override func onTestEpochStart(_ trainer: Trainer) { note(trainer, "onTestEpochStart") }
+  override func onTestEpochEnd(_ trainer: Trainer) { note(trainer, "onTestEpochEnd") }
+  override func onTestBatchStart(_ trainer: Trainer, _ index: Int, loader: Int) {
+    note(trainer, "onTestBatchStart \(index)")
+  }
+  override func onTestBatchEnd(_ trainer: Trainer, _ output: StepOutput, _ index: Int, loader: Int) {
+    note(trainer, "onTestBatchEnd \(index)")
+  }
+  override func onPredictEpochStart(_ trainer: Trainer) { note(trainer, "onPredictEpochStart") }
+  override func onPredictEpochEnd(_ trainer: Trainer) { note(trainer, "onPredictEpochEnd") }
+  override func onPredictBatchStart(_ trainer: Trainer, _ index: Int, loader: Int) {
+    note(trainer, "onPredictBatchStart \(index)")
+  }
+  override func onPredictBatchEnd(_ trainer: Trainer, _ prediction: Tensor?, _ index: Int, loader: Int) {
+    note(trainer, "onPredictBatchEnd \(index)")
+  }
   override func onException(_ trainer: Trainer, _ error: any Error) { note(trainer, "onException \(error)") }
   override func onInterrupt(_ trainer: Trainer) { note(trainer, "onInterrupt") }
   override func onSaveCheckpoint(_ trainer: Trainer, _ checkpoint: inout Checkpoint) {

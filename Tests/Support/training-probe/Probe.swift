@@ -32,12 +32,21 @@ struct Probe {
     } else if let monitor = options["monitor"] {
       callbacks.append(ModelCheckpoint(monitor: monitor, mode: .maximum, keep: options.int("keep", 1)))
     }
-    let strategy = options["strategy"] ?? (options.devices == 1 ? "single_device" : "ddp")
     return try Trainer(
-      strategy: strategy, accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
+      strategy: strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
       until: options.int("epochs").map { .epochs($0) }, maxSteps: options.int("steps"),
       accumulate: options.int("accumulate", 1), sanityBatches: options.int("sanity", 0), callbacks: callbacks,
       checkpointing: options["checkpoints"] != "no", output: output)
+  }
+
+  private func strategy() -> any StrategyConvertible {
+    switch options["strategy"] {
+    case "recorded-ddp": RecordedDDP(recorder, startMethod: .relaunch)
+    case "recorded-spawn": RecordedDDP(recorder, startMethod: .spawn)
+    case "recorded-fork": RecordedDDP(recorder, startMethod: .fork)
+    case let name?: name
+    case nil: options.devices == 1 ? "single_device" : "ddp"
+    }
   }
 
   func makeModel(seed: UInt64 = 3) -> ProbeModel {
