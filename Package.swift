@@ -70,6 +70,12 @@ let package = Package(
     example("digits"),
     example("digits-cnn"),
     example("byte-gpt"),
+    .executableTarget(
+      name: "custom-strategy",
+      dependencies: [
+        "StratagemCLI", "Stratagem", "Torch", "TorchNN", "TorchData", "TorchDistributed",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Examples/custom-strategy", exclude: ["README.md"]),
     // Programs that tests start as processes.
     .executableTarget(name: "launch-probe", dependencies: ["Stratagem"], path: "Tests/Support/launch-probe"),
     .executableTarget(
@@ -90,7 +96,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["Torch", "digits", "digits-cnn", "byte-gpt", "training-probe"],
+      name: "TrainingTests",
+      dependencies: ["Torch", "digits", "digits-cnn", "byte-gpt", "custom-strategy", "training-probe"],
       exclude: ["Golden"]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
     .testTarget(

@@ -13,9 +13,8 @@ open class DDPStrategy: ParallelStrategy {
   /// Whether running statistics and other buffers of rank 0 are given to all ranks before each forward.
   public let broadcastBuffers: Bool
 
-  private var reducer: GradientReducer?
-  private var buffers: [Tensor] = []
-  private var stepsAutomatically = true
+  /// What reduces the gradients in a fit; made by ``configureDDP()``.
+  public final var wrapper: DistributedDataParallel?
 
   /// - Parameters:
   ///   - findUnusedParameters: look in every step for parameters that the loss does not depend on.
@@ -54,37 +53,21 @@ open class DDPStrategy: ParallelStrategy {
 
   open override func configureModule() throws { try configureDDP() }
 
-  /// Makes what reduces the gradients; override it to reduce them another way.
+  /// Wraps the module in what reduces its gradients; override it to set ``wrapper`` to one of your own.
   open func configureDDP() throws {
     guard let module, let group else { return }
-    let trained = module.namedParameters().filter { $0.parameter.requiresGradient }
-    guard !trained.isEmpty else {
-      throw ConfigurationError(
-        "strategy", "ddp has nothing to do: no parameter of \(type(of: module)) requires a gradient",
-        suggestion: "unfreeze a parameter, or validate instead of fitting")
-    }
-    stepsAutomatically = module.automaticOptimization
-    reducer = try GradientReducer(
-      parameters: trained.map { ($0.name, $0.parameter.tensor) }, group: group, options: reduction)
-    buffers = broadcastBuffers ? module.namedBuffers().map { $0.buffer.tensor } : []
+    wrapper = try BucketedDataParallel(module, group, reduction, broadcastBuffers: broadcastBuffers)
   }
 
   open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
-    if synchronizing {
-      if stepsAutomatically { try reducer?.prepareForForward() }
-      if !buffers.isEmpty { try group?.broadcast(buffers) }
-    }
+    if synchronizing { try wrapper?.willRunForward() }
     return try super.trainingStep(step, synchronizing: synchronizing)
   }
 
   open override func backward(_ loss: Tensor, synchronizing: Bool) throws {
-    if synchronizing {
-      // A module with manual optimization may compute gradients several times in a step, each time anew.
-      if !stepsAutomatically { try reducer?.prepareForForward() }
-      try reducer?.prepareForBackward(outputs: [loss])
-    }
+    if synchronizing { try wrapper?.willRunBackward(from: loss) }
     try super.backward(loss, synchronizing: synchronizing)
-    if synchronizing && !loss.isPoisoned { try reducer?.finishBackward() }
+    if synchronizing && !loss.isPoisoned { try wrapper?.didRunBackward() }
   }
 
   /// Evaluation with the statistics of rank 0 everywhere, so that the result does not depend on the number of ranks.
@@ -95,8 +78,7 @@ open class DDPStrategy: ParallelStrategy {
   }
 
   open override func tearDown() {
-    reducer = nil
-    buffers = []
+    wrapper = nil
     super.tearDown()
   }
 }
