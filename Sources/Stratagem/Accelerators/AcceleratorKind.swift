@@ -6,11 +6,11 @@ public enum AcceleratorKind: String, CaseIterable, Hashable, Sendable {
 
   /// The kinds that this version can run on.
   ///
-  /// The others are known by name and by their grammar of devices; asking for one answers with an error that says so.
+  /// The others are known to the plan of a run; a trainer on one of them answers with an error that says so.
   public static let supported: Set<AcceleratorKind> = [.cpu, .cuda]
 
   /// The order in which `auto` looks for hardware.
-  static let preference: [AcceleratorKind] = [.tpu, .hpu, .ipu, .mps, .cuda, .cpu]
+  static let preference: [AcceleratorKind] = [.tpu, .ipu, .hpu, .mps, .cuda, .cpu]
 
   /// What one device is called in messages.
   func noun(_ count: Int) -> String {
@@ -25,12 +25,15 @@ public enum AcceleratorKind: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// Returns the libtorch device with this index, or `nil` for hardware that this version has no device type for.
-  public func device(at index: Int) -> Device? {
+  /// Returns the libtorch device with this index; the processors are one device.
+  public func device(at index: Int) -> Device {
     switch self {
     case .cpu: .cpu
     case .cuda: .cuda(index)
-    case .mps, .tpu, .ipu, .hpu: nil
+    case .mps: Device(.mps, index: index)
+    case .tpu: Device(.xla, index: index)
+    case .ipu: Device(.ipu, index: index)
+    case .hpu: Device(.hpu, index: index)
     }
   }
 
@@ -39,7 +42,11 @@ public enum AcceleratorKind: String, CaseIterable, Hashable, Sendable {
     switch device.kind {
     case .cpu: self = .cpu
     case .cuda: self = .cuda
-    default: return nil
+    case .mps: self = .mps
+    case .xla: self = .tpu
+    case .ipu: self = .ipu
+    case .hpu: self = .hpu
+    case .meta: return nil
     }
   }
 }

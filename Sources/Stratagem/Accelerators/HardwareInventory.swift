@@ -33,9 +33,13 @@ public struct HardwareInventory: Hashable, Sendable {
   /// The number of IPUs.
   public var ipus: Int
 
+  /// Whether its operating system can fork a process.
+  public var canFork: Bool
+
   /// Describes a machine.
   public init(
-    cpuCount: Int, gpus: [GPU] = [], hasMPS: Bool = false, tpuCores: Int = 0, hpus: Int = 0, ipus: Int = 0
+    cpuCount: Int, gpus: [GPU] = [], hasMPS: Bool = false, tpuCores: Int = 0, hpus: Int = 0, ipus: Int = 0,
+    canFork: Bool = true
   ) {
     self.cpuCount = cpuCount
     self.gpus = gpus
@@ -43,6 +47,7 @@ public struct HardwareInventory: Hashable, Sendable {
     self.tpuCores = tpuCores
     self.hpus = hpus
     self.ipus = ipus
+    self.canFork = canFork
   }
 
   /// Returns the number of devices of a kind; for `cpu` the number of cores.

@@ -1,7 +1,8 @@
 /// What is known about the place of this process in a run, and who started the processes.
 ///
 /// An environment is a value made from a dictionary of environment variables; it reads nothing else, so every rule
-/// can be tested for any cluster on any machine.
+/// can be tested for any cluster on any machine. Conform a type of your own for a cluster that the library does not
+/// know, and give it to the strategy or, as a plugin, to the trainer.
 public protocol ClusterEnvironment: Sendable {
   /// The name by which messages call the environment, such as `"torchrun"`.
   var name: String { get }
@@ -27,11 +28,28 @@ public protocol ClusterEnvironment: Sendable {
   /// The number of this node among all nodes.
   var nodeRank: Int { get }
 
+  /// The number of processes on this node, or `nil` when the environment does not tell.
+  var localWorldSize: Int? { get }
+
+  /// What the user should know although the run can start.
+  var warnings: [String] { get }
+
   /// Checks that the processes that exist, or will, are the ones the trainer was asked for.
   ///
   /// - Parameters:
-  ///   - numDevices: the devices per node, one process each.
+  ///   - numDevices: the processes per node, one for each device as a rule.
   ///   - numNodes: the nodes of the run.
-  /// - Throws: `ClusterEnvironmentError`, naming the values and the line to change.
-  func validate(numDevices: Int, numNodes: Int) throws(ClusterEnvironmentError)
+  /// - Throws: `ConfigurationError`, naming the values and the line to change.
+  func validate(numDevices: Int, numNodes: Int) throws(ConfigurationError)
+}
+
+extension ClusterEnvironment {
+  public var localWorldSize: Int? { nil }
+  public var warnings: [String] { [] }
+
+  /// The layout of the trainer in words, such as `the trainer asks for 2 processes on each of 3 nodes`.
+  func asked(_ numDevices: Int, _ numNodes: Int) -> String {
+    "the trainer asks for \(numDevices) \(numDevices == 1 ? "process" : "processes") on "
+      + (numNodes == 1 ? "one node" : "each of \(numNodes) nodes")
+  }
 }

@@ -20,4 +20,11 @@ enum WorkerVariable {
   static let calls = "STRATAGEM_CALLS"
   /// What a process that was started for one call has to do; see `CallTask`.
   static let task = "STRATAGEM_TASK"
+
+  /// Not a variable but a fact of this process: the process id of its parent, for MPI.
+  static let parent = "STRATAGEM_PARENT"
+  /// Not a variable but a fact of this process: the hosts in LSF's rank file.
+  static let hosts = "STRATAGEM_HOSTS"
+  /// Not a variable but a fact of this process: the name of its machine, for LSF.
+  static let hostName = "STRATAGEM_HOSTNAME"
 }

@@ -20,10 +20,10 @@ public final class ExternalLauncher: ProcessLauncher {
   public override func launch<Output>(_ call: LaunchedCall<Output>) throws -> Output {
     try call.prepare()
     world = try ProcessWorld.standing(worldSize: layout.worldSize) {
-      let environment = try layout.environment()
-      let store = try ProcessWorld.openStore(environment, isLocal: false, timeout: joinTimeout)
+      let place = try layout.place()
+      let store = try ProcessWorld.openStore(place, isLocal: false, timeout: joinTimeout)
       return ProcessWorld(
-        store: store, host: environment.mainAddress, identity: layout.identity(of: environment),
+        store: store, host: place.mainAddress, identity: layout.identity(of: place),
         address: layout.numNodes == 1 ? "127.0.0.1" : nil)
     }
     return try call.run()

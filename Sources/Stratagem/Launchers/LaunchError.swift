@@ -72,6 +72,4 @@ public enum LaunchError: Error, Sendable, Hashable, CustomStringConvertible {
     let pool = names.contains(own) ? "; those named like the program are most likely libtorch's OpenMP pool" : ""
     return (names.count == 1 ? "another thread exists" : "\(names.count) other threads exist") + " (\(list)\(pool))"
   }
-
-  var asEnvironmentError: ClusterEnvironmentError { ClusterEnvironmentError(description) }
 }

@@ -8,17 +8,22 @@ public struct ProcessLayout: Sendable, Hashable {
   public let numNodes: Int
   /// The number of this node, `0 ..< numNodes`.
   public let nodeRank: Int
+  /// The place of this process, when the plan of the run has found it.
+  private let planned: ClusterPlace?
 
   /// Makes a layout.
   public init(processesPerNode: Int, numNodes: Int = 1, nodeRank: Int = 0) {
-    self.processesPerNode = processesPerNode
-    self.numNodes = numNodes
-    self.nodeRank = nodeRank
+    self.init(processesPerNode, numNodes, nodeRank, nil)
   }
 
   /// The layout of a plan.
-  public init(_ plan: RunPlan) {
-    self.init(processesPerNode: plan.processesPerNode, numNodes: plan.numNodes, nodeRank: plan.nodeRank)
+  public init(_ plan: RunPlan) { self.init(plan.processesPerNode, plan.numNodes, plan.nodeRank, plan.cluster) }
+
+  private init(_ processesPerNode: Int, _ numNodes: Int, _ nodeRank: Int, _ planned: ClusterPlace?) {
+    self.processesPerNode = processesPerNode
+    self.numNodes = numNodes
+    self.nodeRank = nodeRank
+    self.planned = planned
   }
 
   /// The number of processes in all.
@@ -43,17 +48,18 @@ public struct ProcessLayout: Sendable, Hashable {
     }
   }
 
-  /// The environment of this process, checked against the layout.
-  func environment() throws(ClusterEnvironmentError) -> any ClusterEnvironment {
+  /// The place of this process: that of the plan, or what the environment variables tell, checked against the layout.
+  func place() throws(ConfigurationError) -> ClusterPlace {
+    if let planned { return planned }
     let environment = try ClusterEnvironments.detect(
       ClusterEnvironments.processVariables, numDevices: processesPerNode, numNodes: numNodes)
     try environment.validate(numDevices: processesPerNode, numNodes: numNodes)
-    return environment
+    return ClusterPlace(environment, processesPerNode: processesPerNode, numNodes: numNodes)
   }
 
-  func identity(of environment: any ClusterEnvironment) -> WorkerIdentity {
+  func identity(of place: ClusterPlace) -> WorkerIdentity {
     WorkerIdentity(
-      globalRank: environment.globalRank, localRank: environment.localRank, nodeRank: environment.nodeRank,
-      worldSize: environment.worldSize, localWorldSize: processesPerNode)
+      globalRank: place.globalRank, localRank: place.localRank, nodeRank: place.nodeRank, worldSize: place.worldSize,
+      localWorldSize: processesPerNode)
   }
 }

@@ -52,17 +52,17 @@ public final class ProcessWorld {
   ///
   /// - Parameter isLocal: all processes are ours and on this machine, so that rank 0 takes any free port, whatever
   ///   address and port another program left in the environment.
-  static func openStore(_ environment: any ClusterEnvironment, isLocal: Bool, timeout: Double) throws -> Store {
+  static func openStore(_ place: ClusterPlace, isLocal: Bool, timeout: Double) throws -> Store {
     let variables = ClusterEnvironments.processVariables
-    if environment.globalRank == 0 && variables["TORCHELASTIC_USE_AGENT_STORE"] != "True" {
+    if place.globalRank == 0 && variables["TORCHELASTIC_USE_AGENT_STORE"] != "True" {
       if isLocal { return try Store.server(timeout: timeout) }
-      return try Store.server(host: environment.mainAddress, port: environment.mainPort ?? 0, timeout: timeout)
+      return try Store.server(host: place.mainAddress, port: place.mainPort ?? 0, timeout: timeout)
     }
-    guard let port = environment.mainPort else {
+    guard let port = place.mainPort else {
       throw LaunchError.invalidLayout(
-        "rank \(environment.globalRank) was not told the port of rank 0; set MASTER_PORT")
+        "rank \(place.globalRank) was not told the port of rank 0; set MASTER_PORT")
     }
-    return try Store.client(host: environment.mainAddress, port: port, timeout: timeout)
+    return try Store.client(host: place.mainAddress, port: port, timeout: timeout)
   }
 
   /// A group of all processes for one run.

@@ -63,13 +63,13 @@ open class RelaunchLauncher: ProcessLauncher {
     let hasStarted = ProcessWorld.hasStanding
     // The store is opened before the workers are started and its real port handed on, so that no port has to be agreed.
     world = try ProcessWorld.standing(worldSize: layout.worldSize) {
-      let environment = try layout.environment()
+      let place = try layout.place()
       let isOneNode = layout.numNodes == 1
-      let store = try ProcessWorld.openStore(environment, isLocal: isOneNode, timeout: joinTimeout)
-      let host = isOneNode ? "127.0.0.1" : environment.mainAddress
+      let store = try ProcessWorld.openStore(place, isLocal: isOneNode, timeout: joinTimeout)
+      let host = isOneNode ? "127.0.0.1" : place.mainAddress
       try startWorkers(mainAddress: host, port: store.port)
       return ProcessWorld(
-        store: store, host: host, identity: layout.identity(of: environment), address: isOneNode ? "127.0.0.1" : nil)
+        store: store, host: host, identity: layout.identity(of: place), address: isOneNode ? "127.0.0.1" : nil)
     }
     if hasStarted, let supervisor, supervisor.runningRanks.count < supervisor.localWorldSize - 1 {
       throw LaunchError.workersHaveEnded

@@ -37,9 +37,7 @@ open class ParallelStrategy: Strategy {
     guard let plan else { return try super.configureLauncher() }
     let layout = ProcessLayout(plan)
     let joinTimeout = min(timeout, 300)
-    let environment = try ClusterEnvironments.detect(
-      ClusterEnvironments.processVariables, numDevices: plan.processesPerNode, numNodes: plan.numNodes)
-    if environment.createsProcessesExternally, !WorkerProcess.isWorker {
+    if plan.cluster.createsProcessesExternally, !WorkerProcess.isWorker {
       return ExternalLauncher(layout, joinTimeout: joinTimeout)
     }
     return switch startMethod {

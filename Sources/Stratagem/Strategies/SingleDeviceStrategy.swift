@@ -2,7 +2,7 @@
 public final class SingleDeviceStrategy: Strategy {
   public override var strategyDescription: StrategyDescription {
     StrategyDescription(
-      name: "single_device", summary: "One process on one device.", accelerators: [.cpu, .cuda], processes: .one,
+      name: "single_device", summary: "One process on one device.", accelerators: [.cpu, .cuda, .mps], processes: .one,
       maximumDevices: 1, holdings: givenPlugins)
   }
 }

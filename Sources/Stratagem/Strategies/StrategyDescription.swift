@@ -62,6 +62,13 @@ public struct StrategyDescription: Hashable, Sendable {
 public protocol StrategyDescribing: AnyObject {
   /// What the strategy is and needs.
   var strategyDescription: StrategyDescription { get }
+
+  /// The cluster environment that it was given at construction.
+  var clusterEnvironment: (any ClusterEnvironment)? { get }
+}
+
+extension StrategyDescribing {
+  public var clusterEnvironment: (any ClusterEnvironment)? { nil }
 }
 
 /// The parts that a strategy object was given at construction.

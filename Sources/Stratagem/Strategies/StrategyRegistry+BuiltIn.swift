@@ -1,6 +1,8 @@
 extension StrategyRegistry {
-  /// The strategies of this library.
-  static var builtIn: [Entry] {
+  /// The strategies of this library: those that this version runs, and descriptions of those it does not run yet.
+  static var builtIn: [Entry] { planned + available }
+
+  private static var available: [Entry] {
     [
       Entry("single_device") { SingleDeviceStrategy() },
       Entry("ddp") { DDPStrategy() },
@@ -16,5 +18,9 @@ extension StrategyRegistry {
           Entry("\(name)_find_unused_parameters_true") { DDPStrategy(findUnusedParameters: true, startMethod: method) },
         ]
       }
+  }
+
+  private static var planned: [Entry] {
+    StrategyAlias.all.filter { $0.availability == .planned }.map { Entry(planned: $0) }
   }
 }

@@ -22,36 +22,54 @@ public final class StrategyRegistry: Sendable {
     /// One line for lists.
     public let summary: String
 
-    /// Makes the strategy.
-    public let make: Factory
+    /// Whether this version can run the strategy; if not, it can only be planned with.
+    public let isAvailable: Bool
+
+    let make: Factory
 
     /// Creates an entry.
     public init(_ name: String, summary: String? = nil, make: @escaping Factory) {
       self.name = name.lowercased()
       self.summary = summary ?? StrategyAlias.named(name)?.summary ?? ""
       self.make = make
+      isAvailable = true
+    }
+
+    /// Creates the entry of a strategy that can only be planned with.
+    init(planned alias: StrategyAlias) {
+      name = alias.name
+      summary = alias.summary
+      make = { PlannedStrategy(alias) }
+      isAvailable = false
     }
   }
 
   /// The registry that trainers use unless they are given another.
   public static let shared = StrategyRegistry(builtIn)
 
-  private let entries: Mutex<[String: Entry]>
+  private let registered: Mutex<[String: Entry]>
 
   /// Creates a registry of these strategies; of two with the same name the later one counts.
   public init(_ entries: [Entry] = []) {
-    self.entries = Mutex(Dictionary(entries.map { ($0.name, $0) }) { _, later in later })
+    registered = Mutex(Dictionary(entries.map { ($0.name, $0) }) { _, later in later })
   }
 
-  /// The registered names in alphabetical order.
-  public var names: [String] { entries.withLock { $0.keys.sorted() } }
+  /// All entries in alphabetical order, those that can only be planned with among them.
+  public var entries: [Entry] { registered.withLock { $0.values.sorted { $0.name < $1.name } } }
+
+  /// The names of all entries in alphabetical order.
+  public var names: [String] { entries.map(\.name) }
+
+  /// The names of the strategies that can be run, in alphabetical order.
+  public var availableNames: [String] { entries.filter(\.isAvailable).map(\.name) }
 
   /// Registers a strategy under a name.
   ///
   /// - Parameters:
   ///   - name: The name; any name but `auto`, made of anything but spaces and commas.
   ///   - summary: One line for lists.
-  ///   - replacing: Whether a strategy that has the name already gives way.
+  ///   - replacing: Whether a strategy that has the name already gives way; one that can only be planned with always
+  ///     does.
   ///   - make: Makes the strategy; must be cheap, because it is also called for its description.
   /// - Throws: `ConfigurationError` when the name is taken, reserved or malformed.
   public func register(
@@ -67,8 +85,8 @@ public final class StrategyRegistry: Sendable {
       throw ConfigurationError(
         "strategy", "the name 'auto' is reserved for the choice by hardware", suggestion: "register under another name")
     }
-    let taken = entries.withLock { entries in
-      if !replacing && entries[entry.name] != nil { return true }
+    let taken = registered.withLock { entries in
+      if !replacing && entries[entry.name]?.isAvailable == true { return true }
       entries[entry.name] = entry
       return false
     }
@@ -82,15 +100,14 @@ public final class StrategyRegistry: Sendable {
   /// Removes a strategy and returns whether there was one of that name.
   @discardableResult
   public func remove(_ name: String) -> Bool {
-    entries.withLock { $0.removeValue(forKey: name.lowercased()) != nil }
+    registered.withLock { $0.removeValue(forKey: name.lowercased()) != nil }
   }
 
   /// Returns the entry of a name.
   ///
-  /// - Throws: `ConfigurationError` when there is none: whether the name is known but not part of this version, and the
-  ///   registered names, nearest first.
+  /// - Throws: `ConfigurationError` when there is none: what to write instead, or the registered names, nearest first.
   public func entry(of name: String) throws(ConfigurationError) -> Entry {
-    if let entry = entries.withLock({ $0[name.lowercased()] }) { return entry }
+    if let entry = registered.withLock({ $0[name.lowercased()] }) { return entry }
     throw ConfigurationError([problem(for: name)])!
   }
 
@@ -100,22 +117,25 @@ public final class StrategyRegistry: Sendable {
   }
 
   /// Makes the strategy of a name.
+  ///
+  /// - Throws: `ConfigurationError` when there is none, or only a description because this version cannot run it.
   public func make(_ name: String) throws(ConfigurationError) -> any StrategyDescribing {
-    try entry(of: name).make()
+    let entry = try entry(of: name)
+    guard entry.isAvailable else {
+      throw ConfigurationError(
+        "strategy", "strategy '\(entry.name)' is known but not part of this version yet",
+        suggestion: "available now: " + (["auto"] + availableNames).joined(separator: ", "))
+    }
+    return entry.make()
   }
 
   private func problem(for name: String) -> ConfigurationError.Problem {
-    let available = ["auto"] + names
-    if let alias = StrategyAlias.named(name) {
-      let list = "available now: " + available.joined(separator: ", ")
-      if case .rejected(let instead) = alias.availability {
-        return .init("strategy", "'\(name)' is not a valid strategy", suggestion: instead)
-      }
-      return .init("strategy", "strategy '\(name)' is known but not part of this version yet", suggestion: list)
+    if let alias = StrategyAlias.named(name), case .rejected(let instead) = alias.availability {
+      return .init("strategy", "'\(name)' is not a valid strategy", suggestion: instead)
     }
-    let known = Set(available + StrategyAlias.all.map(\.name))
+    let available = ["auto"] + availableNames
     var hint = ""
-    if let nearest = NearestName.suggestion(for: name, among: known) {
+    if let nearest = NearestName.suggestion(for: name, among: ["auto"] + names) {
       hint = "did you mean '\(nearest)'\(available.contains(nearest) ? "" : " (not part of this version yet)")? "
     }
     return .init(

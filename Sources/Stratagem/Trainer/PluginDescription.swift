@@ -8,7 +8,7 @@ public enum PluginRole: String, CaseIterable, Hashable, Sendable {
 }
 
 /// A plugin, as far as the plan of a run has to know it.
-public struct PluginDescription: Hashable, Sendable {
+public struct PluginDescription: Sendable {
   /// The part that it takes over.
   public var role: PluginRole
 
@@ -18,8 +18,11 @@ public struct PluginDescription: Hashable, Sendable {
   /// The format that a precision plugin computes in.
   public var precision: PrecisionKind?
 
-  /// The hardware that an accelerator plugin drives.
+  /// The hardware that an accelerator plugin drives, or for which a precision plugin is made.
   public var accelerator: AcceleratorKind?
+
+  /// The object, for a cluster environment.
+  public var clusterEnvironment: (any ClusterEnvironment)?
 
   /// Describes a plugin.
   public init(
@@ -29,5 +32,11 @@ public struct PluginDescription: Hashable, Sendable {
     self.typeName = typeName
     self.precision = precision
     self.accelerator = accelerator
+  }
+
+  /// Describes a cluster environment.
+  public init(_ environment: any ClusterEnvironment) {
+    self.init(.clusterEnvironment, typeName: "\(type(of: environment))")
+    clusterEnvironment = environment
   }
 }

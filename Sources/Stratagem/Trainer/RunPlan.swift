@@ -34,17 +34,8 @@ public struct RunPlan: Hashable, Sendable {
   /// The number of machines.
   public let numNodes: Int
 
-  /// The number of processes in all.
-  public let worldSize: Int
-
-  /// The number of the machine, from 0.
-  public let nodeRank: Int
-
-  /// The number of this process on its machine, or `nil` as long as the processes have to be started.
-  public let localRank: Int?
-
-  /// The number of this process among all, or `nil` as long as the processes have to be started.
-  public let rank: Int?
+  /// Where this process stands, and where it meets the others.
+  public let cluster: ClusterPlace
 
   /// Whether the processes of the run have to be started by this one.
   public let startsProcesses: Bool
@@ -64,6 +55,20 @@ public struct RunPlan: Hashable, Sendable {
   /// What the user might have meant otherwise.
   public let notes: [String]
 
+  /// The number of processes in all.
+  public var worldSize: Int { cluster.worldSize }
+
+  /// The number of the machine, from 0.
+  public var nodeRank: Int { cluster.nodeRank }
+
+  /// The number of this process on its machine, or `nil` as long as the processes have to be started.
+  public var localRank: Int? { hasRanks ? cluster.localRank : nil }
+
+  /// The number of this process among all, or `nil` as long as the processes have to be started.
+  public var rank: Int? { hasRanks ? cluster.globalRank : nil }
+
+  private var hasRanks: Bool { !strategy.isDistributed || cluster.createsProcessesExternally }
+
   /// How many loader batches go into an optimizer step, over all processes.
   public var batchesPerStep: Int {
     let (product, overflow) = worldSize.multipliedReportingOverflow(by: accumulate)
@@ -73,13 +78,6 @@ public struct RunPlan: Hashable, Sendable {
   /// The device of this process; the first one as long as the processes have to be started.
   public var rootDevice: Device { devices[min(localRank ?? 0, devices.count - 1)] }
 
-  /// Returns the strategy of the plan: the object that the user gave, or a new one from the registry.
-  public func makeStrategy(
-    for request: RunRequest, registry: StrategyRegistry = .shared
-  ) throws(ConfigurationError) -> any StrategyDescribing {
-    if case .instance(let strategy) = request.strategy { return strategy }
-    return try registry.make(strategyAlias ?? strategyName)
-  }
 }
 
 extension RunPlan: CustomStringConvertible {

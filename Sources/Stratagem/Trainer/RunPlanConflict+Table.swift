@@ -2,7 +2,7 @@ internal import Torch
 
 extension RunPlanConflict {
   /// The conflict table, in the order in which conflicts are reported.
-  static let table: [RunPlanConflict] = ranges + limits + exclusions + plugins + hardware
+  static let table: [RunPlanConflict] = ranges + limits + exclusions + plugins + hardware + launchers
 
   private static let ranges: [RunPlanConflict] = [
     RunPlanConflict("numNodes below 1") { run in
@@ -147,11 +147,58 @@ extension RunPlanConflict {
 
   private static let hardware: [RunPlanConflict] = [
     RunPlanConflict("float64 on hardware without it") { run in
-      guard let accelerator = run.accelerator, accelerator == .tpu || accelerator == .mps else { return nil }
+      guard let accelerator = run.accelerator, ![.cpu, .cuda].contains(accelerator) else { return nil }
       guard case .named(let name) = run.request.precision, PrecisionKind(name: name) == .float64 else { return nil }
       return .problem(
         "precision", "precision '\(name)' is not supported on accelerator '\(accelerator)'", #"write "32-true""#)
-    }
+    },
+    RunPlanConflict("bfloat16 on IPUs") { run in
+      guard run.accelerator == .ipu, case .named(let name) = run.request.precision,
+        let kind = PrecisionKind(name: name), kind == .bfloat16 || kind == .bfloat16Mixed
+      else { return nil }
+      return .problem(
+        "precision", "precision '\(name)' is not supported on accelerator 'ipu'", #"write "32-true" or "16-mixed""#)
+    },
+    RunPlanConflict("foreign precision plugin on TPU cores") { run in
+      guard run.accelerator == .tpu else { return nil }
+      var plugin = run.request.plugins.first { $0.role == .precision && $0.accelerator != .tpu }?.typeName
+      if case .instance(let instance) = run.request.precision { plugin = plugin ?? "\(type(of: instance))" }
+      guard let plugin else { return nil }
+      return .problem(
+        "precision", "the precision plugin \(plugin) is not made for TPU cores",
+        "leave it out, or describe it with accelerator: .tpu")
+    },
+  ]
+
+  private static let launchers: [RunPlanConflict] = [
+    RunPlanConflict("fork where there is none") { run in
+      guard let strategy = run.strategy, run.strategyOptions["start"] == "fork", !run.hardware.canFork else {
+        return nil
+      }
+      return .problem(
+        "strategy", "strategy '\(run.strategyAlias ?? strategy.name)' forks processes, which this system cannot",
+        #"write strategy: "ddp" or "ddp_spawn""#)
+    },
+    RunPlanConflict("launcher in an interactive session") { run in
+      guard let strategy = run.strategy, run.request.isInteractive, strategy.needsLauncher, !run.processesExist,
+        run.strategyOptions["start"] != "fork", run.accelerator != .tpu
+      else { return nil }
+      return .problem(
+        "strategy",
+        "strategy '\(run.strategyAlias ?? strategy.name)' starts its processes by running the program again, which an "
+          + "interactive session cannot",
+        strategy.name == "ddp"
+          ? #"write strategy: "ddp_notebook""# : #"write strategy: "ddp_notebook" or "dp", or run it as a program"#)
+    },
+    RunPlanConflict("horovod on several nodes") { run in
+      guard let strategy = run.strategy, strategy.name == "horovod", run.request.numNodes > 1 else { return nil }
+      return .problem(
+        "numNodes",
+        "strategy 'horovod' takes the number of nodes from its launcher, but numNodes is "
+          + "\(run.request.numNodes)",
+        "leave numNodes out and start the program with `mpirun -np "
+          + "\((run.indices?.count ?? 1).multipliedReportingOverflow(by: run.request.numNodes).partialValue) PROGRAM`")
+    },
   ]
 
   private static func positive(_ value: Double?, _ parameter: String) -> Finding? {

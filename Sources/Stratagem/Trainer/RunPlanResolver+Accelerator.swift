@@ -25,23 +25,19 @@ extension RunPlanResolver {
     }
   }
 
-  /// Takes the best hardware present that this version and the strategy run on.
+  /// Takes the best hardware present that the strategy runs on.
   private mutating func chooseAccelerator() {
-    let allowed = strategy?.accelerators ?? AcceleratorKind.supported
-    let present = AcceleratorKind.preference.filter(hardware.has)
-    let chosen = present.first { AcceleratorKind.supported.contains($0) && allowed.contains($0) }
+    var allowed = strategy?.accelerators ?? Set(AcceleratorKind.allCases)
+    if isSpawn { allowed.insert(.tpu) }
     // A strategy that runs on none of what is present is reported by name later.
-    accelerator = chosen ?? .cpu
-    for kind in present where !AcceleratorKind.supported.contains(kind) {
-      notes.append("\(kind) is present but not part of this version yet; the run uses \(accelerator ?? .cpu)")
-    }
+    accelerator = AcceleratorKind.preference.first { hardware.has($0) && allowed.contains($0) } ?? .cpu
   }
 
   private mutating func chooseGPU(named name: String) {
-    if hardware.has(.cuda) {
-      adopt(.cuda, named: name)
-    } else if hardware.has(.mps) {
+    if hardware.has(.mps) {
       adopt(.mps, named: name)
+    } else if hardware.has(.cuda) {
+      adopt(.cuda, named: name)
     } else {
       report(
         "accelerator", "accelerator '\(name)' is not available: this machine has no GPU that libtorch can use",
@@ -54,12 +50,6 @@ extension RunPlanResolver {
     if !hardware.has(kind) {
       report(
         "accelerator", "accelerator '\(name)' is not available on this machine", "available here: \(hardware)")
-    } else if !AcceleratorKind.supported.contains(kind) {
-      let supported = AcceleratorKind.allCases.filter(AcceleratorKind.supported.contains).map(\.rawValue)
-      let meaning = name.lowercased() == kind.rawValue ? "" : " (here \(kind))"
-      report(
-        "accelerator", "accelerator '\(name)'\(meaning) is known but not part of this version yet",
-        "available now: " + supported.joined(separator: ", "))
     }
   }
 

@@ -8,7 +8,7 @@ extension RunPlanResolver {
   ///
   /// On the processors the indices count processes. What is wrong with the text of the request is reported even when
   /// there is no hardware to compare it with.
-  mutating func findDevices(startedAs variables: RankVariables) {
+  mutating func findDevices() {
     let selection: DeviceRequest.Selection
     do throws(DeviceRequest.GrammarError) {
       selection = try request.devices.selection()
@@ -22,9 +22,9 @@ extension RunPlanResolver {
       return
     }
     switch accelerator {
-    case .cpu: findProcesses(selection, startedAs: variables)
-    case .cuda: findNumbered(selection, of: accelerator, startedAs: variables)
-    case .mps: findNumbered(selection, of: accelerator, startedAs: variables)
+    case .cpu: findProcesses(selection)
+    case .cuda: findNumbered(selection, of: accelerator)
+    case .mps: findNumbered(selection, of: accelerator)
     case .tpu: findCores(selection)
     case .hpu, .ipu: findCounted(selection, of: accelerator)
     }
@@ -44,13 +44,14 @@ extension RunPlanResolver {
     }
   }
 
-  private mutating func findProcesses(_ selection: DeviceRequest.Selection, startedAs variables: RankVariables) {
+  private mutating func findProcesses(_ selection: DeviceRequest.Selection) {
     switch selection {
     case .auto:
-      let count = automaticCount(of: 1, startedAs: variables, bounded: false)
+      let count = automaticCount(of: 1, bounded: false)
       if count > Self.mostProcesses {
-        let name = variables.localWorldSize == nil ? "WORLD_SIZE" : "LOCAL_WORLD_SIZE"
-        report(name, "\(name) means \(count) processes on each node", "write at most \(Self.mostProcesses)")
+        report(
+          "devices", "\(cluster?.name ?? "") started \(count) processes on each node",
+          "start at most \(Self.mostProcesses)")
       } else {
         indices = Array(0..<count)
       }
@@ -60,7 +61,7 @@ extension RunPlanResolver {
         "write a number near that of the cores: \(max(1, hardware.cpuCount))")
     case .first(let count):
       indices = Array(0..<count)
-      if count > hardware.cpuCount && !variables.processesExist {
+      if count > hardware.cpuCount && !processesExist {
         warnings.append(
           "devices: \(count) runs \(count) processes on \(hardware.cpuCount) CPU "
             + "\(hardware.cpuCount == 1 ? "core" : "cores"); they will wait for each other")
@@ -74,7 +75,7 @@ extension RunPlanResolver {
         "devices", "devices: \(request.devices) is a list of indices, but on accelerator 'cpu' devices are processes",
         "write the number of processes: devices: \(list.count)")
     }
-    for kind in hardware.kinds where kind != .cpu && AcceleratorKind.supported.contains(kind) {
+    for kind in hardware.kinds where kind != .cpu {
       let count = hardware.count(of: kind)
       notes.append(
         "\(count) \(kind.noun(count)) \(count == 1 ? "is" : "are") present and not used; accelerator: "
@@ -83,15 +84,15 @@ extension RunPlanResolver {
   }
 
   private mutating func findNumbered(
-    _ selection: DeviceRequest.Selection, of kind: AcceleratorKind, startedAs variables: RankVariables
+    _ selection: DeviceRequest.Selection, of kind: AcceleratorKind
   ) {
     let present = hardware.count(of: kind)
     switch selection {
-    case .auto: indices = Array(0..<automaticCount(of: present, startedAs: variables, bounded: true))
+    case .auto: indices = Array(0..<automaticCount(of: present, bounded: true))
     case .all: indices = Array(0..<present)
     case .first(let count):
       if count > present {
-        if shareOneVisible(count, kind, present, variables) { return }
+        if shareOneVisible(count, kind, present) { return }
         reportTooMany(count, kind, present)
       } else {
         indices = Array(0..<count)
@@ -100,7 +101,7 @@ extension RunPlanResolver {
       let absent = list.filter { $0 >= present }
       if absent.isEmpty {
         indices = list
-      } else if !shareOneVisible(list.count, kind, present, variables) {
+      } else if !shareOneVisible(list.count, kind, present) {
         report(
           "devices",
           "devices: \(request.devices) names \(absent.map { "\(kind):\($0)" }.joined(separator: ", ")), but this "
@@ -112,9 +113,9 @@ extension RunPlanResolver {
 
   /// Takes the one visible device for every rank when a launcher gave each process a device of its own.
   private mutating func shareOneVisible(
-    _ count: Int, _ kind: AcceleratorKind, _ present: Int, _ variables: RankVariables
+    _ count: Int, _ kind: AcceleratorKind, _ present: Int
   ) -> Bool {
-    guard variables.processesExist, present == 1, count > 1 else { return false }
+    guard processesExist, present == 1, count > 1 else { return false }
     indices = Array(repeating: 0, count: count)
     notes.append("each process sees one \(kind.noun(1)) and uses it as \(kind):0")
     return true
@@ -130,7 +131,8 @@ extension RunPlanResolver {
   private mutating func findCores(_ selection: DeviceRequest.Selection) {
     let present = hardware.tpuCores
     switch selection {
-    case .auto, .all: indices = Array(0..<present)
+    case .auto: indices = Array(0..<automaticCount(of: present, bounded: true))
+    case .all: indices = Array(0..<present)
     case .first(let count) where count == 1 || count == present: indices = Array(0..<count)
     case .indices(let list) where list.count == 1 && list[0] < present: indices = list
     case .first, .indices:
@@ -143,7 +145,8 @@ extension RunPlanResolver {
   private mutating func findCounted(_ selection: DeviceRequest.Selection, of kind: AcceleratorKind) {
     let present = hardware.count(of: kind)
     switch selection {
-    case .auto, .all: indices = Array(0..<present)
+    case .auto: indices = Array(0..<automaticCount(of: present, bounded: true))
+    case .all: indices = Array(0..<present)
     case .first(let count) where count <= present: indices = Array(0..<count)
     case .first(let count): reportTooMany(count, kind, present)
     case .indices(let list):
@@ -154,9 +157,13 @@ extension RunPlanResolver {
   }
 
   /// Returns how many devices `auto` means: as many as a launcher started processes, no more than the strategy can use.
-  private func automaticCount(of present: Int, startedAs variables: RankVariables, bounded: Bool) -> Int {
+  private mutating func automaticCount(of present: Int, bounded: Bool) -> Int {
     var count = present
-    if strategy?.isDistributed ?? true, variables.processesExist, let started = variables.processesOnNode(of: request) {
+    if request.isInteractive && bounded && !processesExist && count > 1 {
+      notes.append("an interactive session uses one device unless more are asked for")
+      return 1
+    }
+    if (strategy?.processes ?? .onePerDevice) == .onePerDevice, processesExist, let started = cluster?.localWorldSize {
       count = bounded ? min(started, present) : started
     }
     return max(1, min(count, strategy?.maximumDevices ?? count))

@@ -9,16 +9,25 @@ extension RunPlanResolver {
     }
   }
 
+  /// Names of mixed precision in Lightning 1.6 and NVIDIA's apex, and what to write instead.
+  private static let replaced = [
+    "mixed": "16-mixed", "apex": "16-mixed", "o1": "16-mixed", "o2": "16-mixed", "o0": "32-true", "o3": "16-true",
+  ]
+
   private mutating func findPrecision(named name: String) {
     guard let kind = PrecisionKind(name: name) else {
+      if let instead = Self.replaced[name.lowercased()] {
+        return report("precision", "'\(name)' is no precision of this library", "write \"\(instead)\"")
+      }
       let hint = NearestName.suggestion(for: name, among: PrecisionKind.names).map { "did you mean '\($0)'? " } ?? ""
       report(
         "precision", "no precision named '\(name)'",
         hint + "known: " + NearestName.ranked(name, among: PrecisionKind.names).joined(separator: ", "))
       return
     }
-    if kind == .float16Mixed && accelerator == .cpu {
-      warnings.append("precision '\(name)' is not supported on accelerator 'cpu'; the run uses 'bf16-mixed' instead")
+    if kind == .float16Mixed, let accelerator, accelerator == .cpu || accelerator == .tpu {
+      warnings.append(
+        "precision '\(name)' is not supported on accelerator '\(accelerator)'; the run uses 'bf16-mixed' instead")
       precision = .bfloat16Mixed
     } else if PrecisionKind.supported.contains(kind) {
       precision = kind

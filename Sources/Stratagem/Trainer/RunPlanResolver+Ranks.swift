@@ -1,37 +1,52 @@
 extension RunPlanResolver {
-  /// The place of this process in the run.
-  struct Ranks {
-    var processesPerNode: Int
-    var worldSize: Int
-    var nodeRank = 0
-    var localRank: Int?
-    var rank: Int?
+  /// Finds who started this process: the environment that the user gave, or the one that the variables describe.
+  mutating func findEnvironment() {
+    if let given = request.clusterEnvironment {
+      cluster = given
+      return
+    }
+    do throws(ConfigurationError) {
+      cluster = try ClusterEnvironments.detect(environment, accelerator: accelerator, numNodes: request.numNodes)
+    } catch {
+      problems += error.problems
+    }
   }
 
+  /// Whether the processes of the run were started by someone else or by Stratagem before.
+  var processesExist: Bool { cluster?.createsProcessesExternally == true }
+
   /// Finds the number of processes and the place of this one, and checks that what started them agrees.
-  mutating func findRanks(_ variables: RankVariables) -> Ranks? {
-    guard let strategy, let indices, request.numNodes > 0 else { return nil }
+  mutating func findPlace() -> ClusterPlace? {
+    guard let strategy, let indices, request.numNodes > 0, let cluster,
+      !problems.contains(where: { $0.parameter == "numNodes" })
+    else { return nil }
     guard strategy.isDistributed else {
-      if variables.processesExist, let size = variables.worldSize, size > 1 {
+      if processesExist && cluster.worldSize > 1 {
         warnings.append(
-          "WORLD_SIZE is \(size), but strategy '\(strategy.name)' runs in one process: each of the \(size) processes "
-            + "trains by itself")
+          "\(cluster.name) started \(cluster.worldSize) processes, but strategy '\(strategy.name)' runs in one: each "
+            + "of them trains by itself")
       }
-      return Ranks(processesPerNode: 1, worldSize: 1, localRank: 0, rank: 0)
+      return .alone
     }
     let processes = strategy.processes == .onePerNode ? 1 : indices.count
-    let (worldSize, overflow) = processes.multipliedReportingOverflow(by: request.numNodes)
-    if overflow {
+    guard !processes.multipliedReportingOverflow(by: request.numNodes).overflow else {
       report("numNodes", "numNodes: \(request.numNodes) is too many", "write the number of machines")
       return nil
     }
-    var ranks = Ranks(processesPerNode: processes, worldSize: worldSize)
-    if variables.processesExist {
-      place(&ranks, variables)
-    } else {
-      placeLauncher(&ranks, variables)
+    do throws(ConfigurationError) {
+      // Where a launcher left the rank out, it follows from the number of processes.
+      var cluster = cluster
+      if request.clusterEnvironment == nil {
+        cluster = try ClusterEnvironments.detect(
+          environment, accelerator: accelerator, numDevices: processes, numNodes: request.numNodes)
+      }
+      try cluster.validate(numDevices: processes, numNodes: request.numNodes)
+      warnings += cluster.warnings
+      return ClusterPlace(cluster, processesPerNode: processes, numNodes: request.numNodes)
+    } catch {
+      problems += error.problems
+      return nil
     }
-    return ranks
   }
 
   /// Threads for the operators of each process: what `OMP_NUM_THREADS` says, else an equal share of the cores.
@@ -41,61 +56,5 @@ extension RunPlanResolver {
     if let threads = Int(text.prefix { $0 != "," }), threads > 0 { return threads }
     warnings.append("OMP_NUM_THREADS is '\(text)', which is not a number of threads; the run uses \(share)")
     return share
-  }
-
-  private mutating func place(_ ranks: inout Ranks, _ variables: RankVariables) {
-    let processes = ranks.processesPerNode
-    if let size = variables.worldSize, size != ranks.worldSize {
-      report(
-        "devices",
-        "\(size) processes were started (WORLD_SIZE), but devices × numNodes is \(processes) × \(request.numNodes) = "
-          + "\(ranks.worldSize)",
-        "start \(ranks.worldSize) processes, or make devices and numNodes agree with the launcher")
-      return
-    }
-    let node = variables.nodeRank ?? variables.rank.map { $0 / processes } ?? 0
-    let local = variables.localRank ?? variables.rank.map { $0 - node &* processes } ?? 0
-    if let rank = variables.rank, rank >= ranks.worldSize {
-      report(
-        "RANK", "RANK is \(rank), but the run has \(ranks.worldSize) processes",
-        "number the processes from 0, or make devices and numNodes agree with the launcher")
-    } else if !(0..<processes).contains(local) {
-      report(
-        "LOCAL_RANK",
-        "LOCAL_RANK is \(local), but each node runs \(processes) \(processes == 1 ? "process" : "processes")",
-        "start \(processes) on each node, or make devices agree with the launcher")
-    } else if node >= request.numNodes {
-      reportNode(node, variables)
-    } else if let rank = variables.rank, rank != node * processes + local {
-      report(
-        "RANK",
-        "RANK is \(rank), but \(variables.nodeRankName) \(node) and LOCAL_RANK \(local) with \(processes) processes on "
-          + "each node make it \(node * processes + local)",
-        "number the processes node by node")
-    }
-    ranks.nodeRank = node
-    ranks.localRank = local
-    ranks.rank = variables.rank ?? node &* processes &+ local
-  }
-
-  private mutating func placeLauncher(_ ranks: inout Ranks, _ variables: RankVariables) {
-    ranks.nodeRank = variables.nodeRank ?? 0
-    if ranks.nodeRank >= request.numNodes { reportNode(ranks.nodeRank, variables) }
-    guard request.numNodes > 1 else { return }
-    var missing = ["MASTER_ADDR", "MASTER_PORT"].filter { environment[$0, default: ""].isEmpty }
-    if variables.nodeRank == nil { missing.append("NODE_RANK") }
-    if missing.isEmpty { return }
-    report(
-      "numNodes",
-      "numNodes is \(request.numNodes), but \(missing.joined(separator: ", ")) "
-        + "\(missing.count == 1 ? "is" : "are") not set, so the nodes cannot find each other",
-      "on every node set MASTER_ADDR and MASTER_PORT to an address of node 0, and NODE_RANK to 0...\(request.numNodes - 1),"
-        + " or start the program with torchrun --no-python")
-  }
-
-  private mutating func reportNode(_ node: Int, _ variables: RankVariables) {
-    report(
-      variables.nodeRankName, "\(variables.nodeRankName) is \(node), but numNodes is \(request.numNodes)",
-      "write a larger numNodes, or number the nodes from 0")
   }
 }

@@ -23,6 +23,9 @@ struct RunPlanResolver {
 
   var precision: PrecisionKind?
 
+  /// Who started this process, once found.
+  var cluster: (any ClusterEnvironment)?
+
   init(
     request: RunRequest, environment: [String: String], hardware: HardwareInventory, registry: StrategyRegistry
   ) {
@@ -35,27 +38,26 @@ struct RunPlanResolver {
   mutating func resolve() throws(ConfigurationError) -> RunPlan {
     findNamedStrategy()
     findAccelerator()
-    let variables = RankVariables(environment, &problems)
-    findDevices(startedAs: variables)
+    findEnvironment()
+    replaceSpawn()
+    findDevices()
     chooseStrategy()
     checkStrategyFits()
     findPrecision()
     checkConflicts()
-    let ranks = findRanks(variables)
-    let threads = findThreads(processes: ranks?.processesPerNode ?? 1)
+    let place = findPlace()
+    let processesPerNode = (place?.worldSize ?? 1) / max(1, request.numNodes)
+    let threads = findThreads(processes: processesPerNode)
     if let error = ConfigurationError(problems) { throw error }
-    guard let strategy, let accelerator, let indices, let precision, let ranks else {
+    guard let strategy, let accelerator, let indices, let precision, let place else {
       throw ConfigurationError("strategy", "no strategy, device or precision was found for the run")
     }
     return RunPlan(
       strategyName: strategy.name, strategyAlias: strategyAlias,
-      strategyOptions: strategy.options.merging(strategyAlias.flatMap(StrategyAlias.named)?.presets ?? [:]) { own, _ in
-        own
-      },
-      strategy: strategy, accelerator: accelerator, devices: indices.compactMap(accelerator.device),
-      processesPerNode: ranks.processesPerNode, numNodes: request.numNodes, worldSize: ranks.worldSize,
-      nodeRank: ranks.nodeRank, localRank: ranks.localRank, rank: ranks.rank,
-      startsProcesses: strategy.needsLauncher && !variables.processesExist, threadsPerProcess: threads,
+      strategyOptions: strategyOptions, strategy: strategy, accelerator: accelerator,
+      devices: indices.map(accelerator.device),
+      processesPerNode: processesPerNode, numNodes: request.numNodes, cluster: place,
+      startsProcesses: strategy.needsLauncher && !place.createsProcessesExternally, threadsPerProcess: threads,
       precision: precision, accumulate: request.accumulate, warnings: warnings, notes: notes)
   }
 

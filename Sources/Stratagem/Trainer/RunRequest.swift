@@ -20,6 +20,13 @@ public struct RunRequest {
   /// Plugins given to the trainer beside the arguments of their own.
   public var plugins: [PluginDescription] = []
 
+  /// The cluster environment that the strategy object or a plugin brings, or `nil` for the one that the environment
+  /// variables describe.
+  var clusterEnvironment: (any ClusterEnvironment)? {
+    if case .instance(let strategy) = strategy, let given = strategy.clusterEnvironment { return given }
+    return plugins.lazy.compactMap(\.clusterEnvironment).first
+  }
+
   /// Batches whose gradients are summed before an optimizer step.
   public var accumulate = 1
 
@@ -67,6 +74,10 @@ public struct RunRequest {
 
   /// Whether batch normalization uses the statistics of all ranks.
   public var syncBatchNorm = false
+
+  /// Whether the program is an interactive session, such as a notebook or the REPL, which cannot be run again from its
+  /// start.
+  public var isInteractive = false
 
   /// Creates a request; what is left out is as in a trainer without arguments.
   public init(

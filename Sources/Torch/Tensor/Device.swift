@@ -6,7 +6,11 @@ public struct Device: Hashable, Sendable, CustomStringConvertible {
   public enum Kind: Int8, Sendable, Hashable {
     case cpu = 0
     case cuda = 1
+    case xla = 9
+    case mps = 13
     case meta = 14
+    case hpu = 15
+    case ipu = 18
   }
 
   public let kind: Kind
@@ -32,12 +36,7 @@ public struct Device: Hashable, Sendable, CustomStringConvertible {
   static func raw(_ device: Device?) -> ct_device { device?.raw ?? ct_device(kind: -1, index: -1) }
 
   public var description: String {
-    let name =
-      switch kind {
-      case .cpu: "cpu"
-      case .cuda: "cuda"
-      case .meta: "meta"
-      }
+    let name = "\(kind)"
     return index.map { "\(name):\($0)" } ?? name
   }
 }

@@ -46,23 +46,11 @@ enum Machine {
   static let tpuPod = HardwareInventory(cpuCount: 96, tpuCores: 8)
   static let gaudi = HardwareInventory(cpuCount: 96, hpus: 8)
   static let graphcore = HardwareInventory(cpuCount: 48, ipus: 4)
+  static let graphcorePod = HardwareInventory(cpuCount: 48, ipus: 16)
 }
 
 /// A registry of the strategies of this version, independent of the shared one.
-func builtInRegistry() -> StrategyRegistry {
-  StrategyRegistry(
-    [
-      .init("single_device") {
-        DescribedStrategy(StrategyDescription(name: "single_device", processes: .one, maximumDevices: 1))
-      },
-      .init("ddp") { DescribedStrategy.ddp() },
-      .init("ddp_find_unused_parameters_false") { DescribedStrategy.ddp(["findUnusedParameters": false]) },
-      .init("ddp_find_unused_parameters_true") { DescribedStrategy.ddp(["findUnusedParameters": true]) },
-    ]
-      + StrategyAlias.all.filter { $0.canonical == "ddp" && $0.presets["start"] != nil }.map { alias in
-        .init(alias.name) { DescribedStrategy.ddp(alias.presets) }
-      })
-}
+func builtInRegistry() -> StrategyRegistry { StrategyRegistry(StrategyRegistry.shared.entries) }
 
 func resolve(
   _ request: RunRequest, on machine: HardwareInventory = Machine.laptop, environment: [String: String] = [:],

@@ -45,11 +45,12 @@ struct RunPlanRanksTests {
   @Test("a local rank alone is enough for one node; RANK and WORLD_SIZE alone are too")
   func partial() throws {
     let request = RunRequest(strategy: .ddp, accelerator: .cpu, devices: 2)
-    let local = try resolve(request, environment: ["LOCAL_RANK": "1", "WORLD_SIZE": "2"])
+    let local = try resolve(request, environment: ["LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_PORT": "29500"])
     #expect(local.rank == 1 && !local.startsProcesses)
     var nodes = request
     nodes.numNodes = 2
-    let global = try resolve(nodes, environment: ["RANK": "3", "WORLD_SIZE": "4"])
+    let address = ["MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500"]
+    let global = try resolve(nodes, environment: ["RANK": "3", "WORLD_SIZE": "4"].merging(address) { $1 })
     #expect(global.nodeRank == 1 && global.localRank == 1 && global.rank == 3)
   }
 
@@ -84,17 +85,29 @@ struct RunPlanRanksTests {
     arguments: [
       Contradiction(
         environment: torchrun(rank: 0, of: 3, localRank: 0, of: 3), parameter: "devices",
-        message: "3 processes were started (WORLD_SIZE), but devices × numNodes is 2 × 1 = 2"),
+        message: "torchrun started 3 processes, but the trainer asks for 2 processes on one node"),
       Contradiction(
-        environment: ["LOCAL_RANK": "2"], parameter: "LOCAL_RANK",
+        environment: ["RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "3"], parameter: "WORLD_SIZE",
+        message: "this process was started as one of WORLD_SIZE=3, but the trainer asks for 2 processes on one node"),
+      Contradiction(
+        environment: ["LOCAL_RANK": "0", "WORLD_SIZE": "2"], parameter: "MASTER_PORT",
+        message: "this process was started as one of WORLD_SIZE=2, but MASTER_PORT is not set"),
+      Contradiction(
+        environment: ["RANK": "0", "WORLD_SIZE": "4", "MASTER_PORT": "29500"], nodes: 2, parameter: "MASTER_ADDR",
+        message: "numNodes is 2, but MASTER_ADDR is not set"),
+      Contradiction(
+        environment: ["LOCAL_RANK": "2", "WORLD_SIZE": "2", "MASTER_PORT": "29500"], parameter: "LOCAL_RANK",
         message: "LOCAL_RANK is 2, but each node runs 2 processes"),
       Contradiction(
-        environment: torchrun(rank: 0, of: 2, localRank: 1, of: 2), parameter: "RANK",
+        environment: torchrun(rank: 0, of: 2, localRank: 1, of: 2).filter { $0.key != "LOCAL_WORLD_SIZE" },
+        parameter: "RANK",
         message: "RANK is 0, but GROUP_RANK 0 and LOCAL_RANK 1 with 2 processes on each node make it 1"),
       Contradiction(
         environment: ["NODE_RANK": "1"], parameter: "NODE_RANK", message: "NODE_RANK is 1, but numNodes is 1"),
       Contradiction(
-        environment: ["LOCAL_RANK": "0", "NODE_RANK": "3", "WORLD_SIZE": "4"], nodes: 2, parameter: "NODE_RANK",
+        environment: [
+          "LOCAL_RANK": "0", "NODE_RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "a", "MASTER_PORT": "29500",
+        ], nodes: 2, parameter: "NODE_RANK",
         message: "NODE_RANK is 3, but numNodes is 2"),
       Contradiction(
         environment: ["LOCAL_RANK": "one"], parameter: "LOCAL_RANK",
@@ -119,7 +132,7 @@ struct RunPlanRanksTests {
     let environment = Self.torchrun(rank: 1, of: 2, localRank: 1, of: 2)
     let plan = try resolve(RunRequest(strategy: .singleDevice), environment: environment)
     #expect(plan.rank == 0 && plan.worldSize == 1)
-    #expect(plan.warnings.contains { $0.hasPrefix("WORLD_SIZE is 2, but strategy 'single_device'") })
+    #expect(plan.warnings.contains { $0.hasPrefix("torchrun started 2 processes, but strategy 'single_device'") })
   }
 
   @Test(
@@ -137,7 +150,8 @@ struct RunPlanRanksTests {
   func onePerNode() throws {
     let strategy = DescribedStrategy(.init(name: "mine", processes: .onePerNode))
     let request = RunRequest(strategy: strategy, accelerator: .gpu, devices: 4, numNodes: 2)
-    let plan = try resolve(request, on: Machine.eightGPUs, environment: ["RANK": "1", "WORLD_SIZE": "2"])
+    let environment = ["RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500"]
+    let plan = try resolve(request, on: Machine.eightGPUs, environment: environment)
     #expect(plan.worldSize == 2 && plan.nodeRank == 1 && plan.localRank == 0)
     #expect(plan.devices.count == 4)
   }
@@ -152,7 +166,7 @@ struct RunPlanRanksTests {
       "\(single)" == "single_device on 1 process (cpu, 2 threads), precision bf16-mixed, global batch = loader batch")
     var request = RunRequest(accelerator: .gpu, devices: [0, 2], numNodes: 2)
     request.accumulate = 4
-    let environment = ["RANK": "3", "WORLD_SIZE": "4"]
+    let environment = ["RANK": "3", "WORLD_SIZE": "4", "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "29500"]
     let nodes = try resolve(request, on: Machine.eightGPUs, environment: environment)
     #expect(
       "\(nodes)" == "ddp on 4 processes on 2 nodes (cuda:0,2 on each node), precision 32-true, "

@@ -38,9 +38,15 @@ struct StrategyChoiceTests {
         machine: Machine.oneGPU, accelerator: "auto", devices: .auto, strategy: "single_device", kind: .cuda,
         worldSize: 1),
       Choice(
-        machine: Machine.mac, accelerator: "auto", devices: .auto, strategy: "single_device", kind: .cpu, worldSize: 1),
+        machine: Machine.mac, accelerator: "auto", devices: .auto, strategy: "single_device", kind: .mps, worldSize: 1),
+      Choice(machine: Machine.tpuPod, accelerator: "auto", devices: .auto, strategy: "xla", kind: .tpu, worldSize: 8),
       Choice(
-        machine: Machine.tpuPod, accelerator: "auto", devices: .auto, strategy: "single_device", kind: .cpu,
+        machine: Machine.tpuPod, accelerator: "tpu", devices: [3], strategy: "single_xla", kind: .tpu, worldSize: 1),
+      Choice(
+        machine: Machine.gaudi, accelerator: "auto", devices: .auto, strategy: "hpu_parallel", kind: .hpu, worldSize: 8),
+      Choice(machine: Machine.gaudi, accelerator: "hpu", devices: 1, strategy: "hpu_single", kind: .hpu, worldSize: 1),
+      Choice(
+        machine: Machine.graphcore, accelerator: "auto", devices: .auto, strategy: "ipu_strategy", kind: .ipu,
         worldSize: 1),
     ])
   func automatic(_ row: Choice) throws {
@@ -51,12 +57,11 @@ struct StrategyChoiceTests {
     #expect(plan.strategyName == row.strategy)
     #expect(plan.accelerator == row.kind)
     #expect(plan.worldSize == row.worldSize)
-    #expect(plan.startsProcesses == (row.strategy == "ddp"))
+    #expect(plan.startsProcesses == ["ddp", "xla", "hpu_parallel"].contains(row.strategy))
   }
 
-  @Test("hardware that this version cannot use is mentioned when auto passes it over")
+  @Test("hardware that the processors are chosen over is mentioned")
   func passedOver() throws {
-    #expect(try resolve(RunRequest(), on: Machine.mac).notes.contains { $0.hasPrefix("mps is present") })
     let note = try resolve(RunRequest(accelerator: .cpu), on: Machine.eightGPUs).notes
     #expect(note == [#"8 GPUs are present and not used; accelerator: "cuda" uses them"#])
   }
@@ -125,14 +130,24 @@ struct StrategyChoiceTests {
     #expect(misplaced.first?.suggestion?.hasPrefix(#"'ddp' is a strategy: write it as strategy: "ddp"."#) == true)
   }
 
-  @Test("every alias of the table that is not available says so", arguments: StrategyAlias.all)
+  @Test(
+    "every alias of the table resolves where its hardware is; one that is planned cannot be made",
+    arguments: StrategyAlias.all)
   func aliases(_ alias: StrategyAlias) throws {
-    let found = problems(RunRequest(strategy: alias.name, accelerator: .cpu))
+    let request = RunRequest(strategy: alias.name)
+    let machine = HardwareInventory(
+      cpuCount: 8, gpus: Machine.oneGPU.gpus, hasMPS: true, tpuCores: 8, hpus: 8, ipus: 4)
+    let found = problems(request, on: machine)
     switch alias.availability {
-    case .available: #expect(found.isEmpty)
+    case .available:
+      #expect(found.isEmpty)
     case .planned:
-      #expect(found.map(\.message) == ["strategy '\(alias.name)' is known but not part of this version yet"])
-      #expect(found.first?.suggestion?.hasPrefix("available now: auto, ddp, ") == true)
+      #expect(found.isEmpty)
+      let plan = try resolve(request, on: machine)
+      let error = #expect(throws: ConfigurationError.self) { try plan.makeStrategy(for: request) }
+      let first = try #require(error?.problems.first)
+      #expect(first.message.hasSuffix("is known but not part of this version yet"))
+      #expect(first.suggestion?.hasPrefix("available now: auto, ddp, ") == true)
     case .rejected(let instead):
       #expect(found.map(\.message) == ["'\(alias.name)' is not a valid strategy"])
       #expect(found.first?.suggestion == instead)
@@ -149,21 +164,34 @@ struct StrategyChoiceTests {
     #expect(found.first?.message.contains("'\(name)' is not available") == true)
   }
 
-  @Test("gpu prefers CUDA, and names MPS where that is all there is")
+  @Test("gpu is MPS where there is one, else CUDA")
   func gpu() throws {
-    let found = problems(RunRequest(accelerator: .gpu), on: Machine.mac)
-    #expect(found.map(\.message) == ["accelerator 'gpu' (here mps) is known but not part of this version yet"])
-    #expect(found.first?.suggestion == "available now: cpu, cuda")
+    #expect(try resolve(RunRequest(accelerator: .gpu), on: Machine.mac).accelerator == .mps)
+    #expect(try resolve(RunRequest(accelerator: .gpu), on: Machine.oneGPU).accelerator == .cuda)
     var both = Machine.eightGPUs
     both.hasMPS = true
-    #expect(try resolve(RunRequest(accelerator: .gpu), on: both).accelerator == .cuda)
+    #expect(try resolve(RunRequest(accelerator: .gpu), on: both).accelerator == .mps)
+  }
+
+  @Test(
+    "a plan for hardware that this version cannot drive is no run",
+    arguments: [Machine.mac, Machine.tpuPod, Machine.gaudi, Machine.graphcore])
+  func plannedHardware(_ machine: HardwareInventory) throws {
+    let request = RunRequest()
+    let plan = try resolve(request, on: machine)
+    let error = #expect(throws: ConfigurationError.self) { try plan.makeStrategy(for: request) }
+    let last = try #require(error?.problems.last)
+    #expect(last.message == "accelerator '\(plan.accelerator)' is known but not part of this version yet")
+    #expect(last.suggestion == "available now: cpu, cuda")
+    #expect(error?.problems.count == (plan.accelerator == .mps ? 1 : 2))
+    #expect(throws: ConfigurationError.self) { try Trainer(hardware: machine) }
   }
 
   @Test("the DDP family does not run on MPS, TPU, HPU or IPU", arguments: ["mps", "tpu", "hpu", "ipu"])
   func foreignHardware(_ name: String) throws {
     let machine = HardwareInventory(cpuCount: 4, hasMPS: true, tpuCores: 8, hpus: 8, ipus: 4)
     let found = problems(RunRequest(strategy: .ddp, accelerator: name), on: machine)
-    #expect(found.contains { $0.message == "strategy 'ddp' does not run on accelerator '\(name)'" })
+    #expect(found.map(\.message) == ["strategy 'ddp' does not run on accelerator '\(name)'"])
   }
 
   @Test(

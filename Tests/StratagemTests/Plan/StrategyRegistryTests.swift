@@ -45,7 +45,13 @@ struct StrategyRegistryTests {
     try registry.register("horovod", summary: "mine") {
       DescribedStrategy(.init(name: "horovod", processes: .onePerDevice))
     }
-    #expect(try resolve(RunRequest(strategy: "horovod", devices: 2), registry: registry).worldSize == 2)
+    let request = RunRequest(strategy: "horovod", devices: 2)
+    let plan = try resolve(request, registry: registry)
+    #expect(plan.worldSize == 2)
+    #expect(try plan.makeStrategy(for: request, registry: registry) is DescribedStrategy)
+    #expect(throws: ConfigurationError.self) {
+      try registry.register("horovod", summary: "another") { DescribedStrategy.ddp() }
+    }
   }
 
   @Test("the alias table names each alias once, in lower case, with a line about it")
@@ -54,7 +60,9 @@ struct StrategyRegistryTests {
     #expect(Set(names).count == names.count)
     #expect(names.count == 49)
     let available = StrategyAlias.all.filter { $0.availability == .available }.map(\.name)
-    #expect(available.sorted() == builtInRegistry().names)
+    #expect(available.sorted() == builtInRegistry().availableNames)
+    let rejected = StrategyAlias.all.filter { $0.availability != .available && $0.availability != .planned }
+    #expect(builtInRegistry().names == Set(names).subtracting(rejected.map(\.name)).sorted())
     for alias in StrategyAlias.all {
       #expect(alias.name == alias.name.lowercased() && !alias.summary.isEmpty)
       #expect(names.contains(alias.canonical))
@@ -69,5 +77,49 @@ struct StrategyRegistryTests {
       #expect(description.name == alias.canonical)
       for (option, value) in alias.presets { #expect(description.options[option] ?? value == value) }
     }
+  }
+
+  @Test("entries are listed with a line about each, planned ones marked")
+  func lists() throws {
+    let entries = builtInRegistry().entries
+    #expect(entries.map(\.name) == entries.map(\.name).sorted())
+    #expect(entries.allSatisfy { !$0.summary.isEmpty })
+    #expect(entries.first { $0.name == "ddp" }?.isAvailable == true)
+    #expect(entries.first { $0.name == "horovod" }?.isAvailable == false)
+    let registry = builtInRegistry()
+    #expect(registry.remove("horovod"))
+    #expect(!registry.names.contains("horovod"))
+    let error = #expect(throws: ConfigurationError.self) { try registry.make("horovod") }
+    #expect(error?.problems.first?.message == "no strategy named 'horovod'")
+  }
+
+  @Test("a strategy that wraps another has a spelling of its own, and wraps names as well as objects")
+  func decorators() throws {
+    let named = try resolve(RunRequest(strategy: .announced("ddp"), accelerator: .cpu, devices: 2))
+    #expect(named.strategyName == "announced ddp" && named.worldSize == 2)
+    #expect(named.strategyOptions.isEmpty && named.strategyAlias == nil)
+    let twice = try AnnouncedStrategy.announced(.announced(DescribedStrategy.ddp(["findUnusedParameters": true])))
+    let plan = try resolve(RunRequest(strategy: twice, accelerator: .cpu, devices: 2))
+    #expect("\(plan)".hasPrefix("announced announced ddp (findUnusedParameters: true) on 2 processes"))
+    #expect(throws: ConfigurationError.self) { try AnnouncedStrategy.announced("dpp") }
+    #expect(throws: ConfigurationError.self) { try AnnouncedStrategy.announced("auto") }
+  }
+}
+
+/// A strategy that wraps another.
+private final class AnnouncedStrategy: StrategyDescribing, StrategyConvertible {
+  let base: any StrategyDescribing
+  init(_ base: any StrategyDescribing) { self.base = base }
+  var strategyReference: StrategyReference { .instance(self) }
+  var strategyDescription: StrategyDescription {
+    var description = base.strategyDescription
+    description.name = "announced " + description.name
+    return description
+  }
+}
+
+extension StrategyConvertible where Self == AnnouncedStrategy {
+  fileprivate static func announced(_ base: any StrategyConvertible) throws -> AnnouncedStrategy {
+    AnnouncedStrategy(try base.strategyReference.make())
   }
 }
