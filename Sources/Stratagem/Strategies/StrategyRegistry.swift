@@ -124,22 +124,27 @@ public final class StrategyRegistry: Sendable {
     guard entry.isAvailable else {
       throw ConfigurationError(
         "strategy", "strategy '\(entry.name)' is known but not part of this version yet",
-        suggestion: "available now: " + (["auto"] + availableNames).joined(separator: ", "))
+        suggestion: "available now: " + shortNames.joined(separator: ", "))
     }
     return entry.make()
+  }
+
+  /// What can be written, for messages: names that only preset an option are left out.
+  private var shortNames: [String] {
+    ["auto"] + availableNames.filter { StrategyAlias.named($0)?.presets["findUnusedParameters"] == nil }
   }
 
   private func problem(for name: String) -> ConfigurationError.Problem {
     if let alias = StrategyAlias.named(name), case .rejected(let instead) = alias.availability {
       return .init("strategy", "'\(name)' is not a valid strategy", suggestion: instead)
     }
-    let available = ["auto"] + availableNames
+    let available = Set(["auto"] + availableNames)
     var hint = ""
     if let nearest = NearestName.suggestion(for: name, among: ["auto"] + names) {
       hint = "did you mean '\(nearest)'\(available.contains(nearest) ? "" : " (not part of this version yet)")? "
     }
     return .init(
       "strategy", "no strategy named '\(name)'",
-      suggestion: hint + "known: " + NearestName.ranked(name, among: available).joined(separator: ", "))
+      suggestion: hint + "known: " + NearestName.ranked(name, among: shortNames).joined(separator: ", "))
   }
 }
