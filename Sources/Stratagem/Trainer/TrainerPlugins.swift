@@ -24,6 +24,8 @@ struct TrainerPlugins {
       case let given as any LayerSync:
         layerSync = given
         descriptions.append(PluginDescription(.layerSync, typeName: name))
+      case let given as any ClusterEnvironment:
+        descriptions.append(PluginDescription(given))
       default:
         problems.append(
           .init(
