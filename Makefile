@@ -28,6 +28,7 @@ test: setup ## Test the scripts and everything else
 	Tests/Scripts/run
 	swift build --build-tests -j $(JOBS) $(SWIFT_FLAGS)
 	swift test --skip-build $(SWIFT_FLAGS)
+	SWIFT_FLAGS="$(SWIFT_FLAGS)" Tests/Clients/run
 
 bench: setup ## Measure, and print the table (arguments: make bench BENCH="...")
 	Benchmarks/run $(BENCH)

@@ -28,18 +28,22 @@ test_make_says_one_sentence_without_swift() {
 
 test_make_runs_what_it_says() {
   cp "$repository/Makefile" "$box/checkout/"
-  mkdir -p "$box/checkout/Tests/Scripts"
-  printf '#!%s\necho "scripts" >>"%s/calls"\n' "$(command -v bash)" "$box" >"$box/checkout/Tests/Scripts/run"
-  chmod +x "$box/checkout/Tests/Scripts/run"
+  local folder
+  for folder in Scripts Clients; do
+    mkdir -p "$box/checkout/Tests/$folder"
+    printf '#!%s\necho "%s" >>"%s/calls"\n' "$(command -v bash)" "$folder" "$box" >"$box/checkout/Tests/$folder/run"
+    chmod +x "$box/checkout/Tests/$folder/run"
+  done
   make_libtorch "$box/mine" 2.13.0
   stub swift "if [[ \$1 == --version ]]; then echo 'Swift version 6.3.1'; else echo \"swift \$*\" >>'$box/calls'; fi"
   in_box LIBTORCH="$box/mine" make -C "$box/checkout" --no-print-directory run ARGS="--epochs 1" JOBS=2
   in_box LIBTORCH="$box/mine" make -C "$box/checkout" --no-print-directory test JOBS=2
   [[ $status == 0 ]] || wrong "make test failed"
   expect_same "what was run" "$(cat "$box/calls")" "swift run -c release -j 2 digits fit --epochs 1
-scripts
+Scripts
 swift build --build-tests -j 2
-swift test --skip-build"
+swift test --skip-build
+Clients"
 }
 
 test_ci_runs_tests_and_lint_and_stops_at_a_failure() {
@@ -111,7 +115,7 @@ test_generate_without_pip() {
 }
 
 scripts() {
-  (cd "$repository" && grep -l -r -E '^#!/usr/bin/env bash' Scripts .ci Tests/Scripts Tests/Reference Benchmarks \
+  (cd "$repository" && grep -l -r -E '^#!/usr/bin/env bash' Scripts .ci Tests/Scripts Tests/Clients Tests/Reference Benchmarks \
     --exclude-dir=.build --exclude-dir=.venv --exclude-dir=Data && ls Tests/Scripts/*.bash) | sort -u
 }
 

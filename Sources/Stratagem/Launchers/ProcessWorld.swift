@@ -21,7 +21,7 @@ public final class ProcessWorld {
   ///   - store: the store of the run, opened on one process and joined on the others.
   ///   - host: the host of the store, as this process reaches it.
   ///   - identity: the place of this process.
-  ///   - address: the local address to communicate over; nil lets the backend choose.
+  ///   - address: the local address to communicate over; nil for the one that leads to the store.
   public init(store: Store, host: String, identity: WorkerIdentity, address: String? = nil) {
     self.store = store
     self.host = host
@@ -66,8 +66,12 @@ public final class ProcessWorld {
   }
 
   /// A group of all processes for one run.
+  ///
+  /// The processes talk over the interface that leads to the store, unless `GLOO_SOCKET_IFNAME` names another one.
   public func makeGroup(timeout: Double) throws -> ProcessGroup {
     groups += 1
+    let isGiven = ClusterEnvironments.processVariables["GLOO_SOCKET_IFNAME"] != nil
+    let address = address ?? (isGiven ? nil : LocalAddress.towards(host))
     return try ProcessGroup.gloo(
       store: try store.prefixed("run/\(groups)"), rank: rank, size: worldSize, timeout: timeout, address: address,
       name: "run\(groups)")

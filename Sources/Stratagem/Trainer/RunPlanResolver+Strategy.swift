@@ -26,7 +26,7 @@ extension RunPlanResolver {
       return
     }
     let name = strategyAlias.replacing("ddp_spawn", with: "ddp")
-    notes.append("strategy '\(strategyAlias)' is '\(name)' here, because \(cluster.name) has started the processes")
+    warnings.append("strategy '\(strategyAlias)' is '\(name)' here, because \(cluster.name) has started the processes")
     adopt(name)
   }
 
@@ -35,7 +35,7 @@ extension RunPlanResolver {
     guard let accelerator, let indices else { return }
     let several = indices.count > 1 || request.numNodes > 1
     if isSpawn && accelerator == .tpu {
-      notes.append("strategy '\(strategyAlias ?? "")' on TPU cores is '\(several ? "xla" : "single_xla")'")
+      warnings.append("strategy '\(strategyAlias ?? "")' on TPU cores is '\(several ? "xla" : "single_xla")'")
       return adopt(several ? "xla" : "single_xla")
     }
     guard case .named(let name) = request.strategy, name.lowercased() == "auto" else { return }

@@ -214,7 +214,7 @@ struct ClusterValidationTests {
       let request = RunRequest(strategy: name, accelerator: .cpu, devices: 2, numNodes: 2)
       let plan = try resolve(request, environment: variables)
       #expect(plan.strategyAlias == expected)
-      #expect(plan.notes.contains { $0.hasPrefix("strategy '\(name)' is '\(expected)' here, because") })
+      #expect(plan.warnings.contains { $0.hasPrefix("strategy '\(name)' is '\(expected)' here, because") })
     }
     let own = ["LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_PORT": "4", "STRATAGEM_SUPERVISOR": "1"]
     let worker = RunRequest(strategy: "ddp_spawn", accelerator: .cpu, devices: 2)
