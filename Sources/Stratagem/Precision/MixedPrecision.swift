@@ -49,8 +49,8 @@ open class MixedPrecision: Precision {
     try withAutocast(to: computeType, on: deviceKind, body)
   }
 
-  open override func backward(_ loss: Tensor) {
-    super.backward(scaler?.scale(loss) ?? loss)
+  open override func backward(_ loss: Tensor, _ compute: (Tensor) throws -> Void = { $0.backward() }) throws {
+    try super.backward(scaler?.scale(loss) ?? loss, compute)
   }
 
   open override func unscaleGradients(of optimizer: Optimizer) throws { scaler?.unscaleGradients(of: optimizer) }

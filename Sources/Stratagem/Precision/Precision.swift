@@ -49,8 +49,12 @@ open class Precision: PrecisionDescribing, PrecisionConvertible {
   /// Runs a step of the module.
   open func forward<Result>(_ body: () throws -> Result) rethrows -> Result { try body() }
 
-  /// Computes the gradients of `loss`.
-  open func backward(_ loss: Tensor) { loss.backward() }
+  /// Computes the gradients of `loss`, or of what the plugin makes of it.
+  ///
+  /// - Parameter compute: runs the backward pass; the module's ``AnyLightningModule/backward(_:)`` in a run.
+  open func backward(_ loss: Tensor, _ compute: (Tensor) throws -> Void = { $0.backward() }) throws {
+    try compute(loss)
+  }
 
   /// Gives the gradients of the optimizer's parameters their true size, for whoever looks at or changes them before the
   /// update. Called once an update.

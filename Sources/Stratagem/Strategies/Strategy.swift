@@ -154,11 +154,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   ///
   /// Subclasses do what comes before and after the computation, and call `super`.
   open func backward(_ loss: Tensor, synchronizing: Bool) throws {
-    guard let precision else {
-      try module?.backward(loss)
-      return
-    }
-    precision.backward(loss)
+    guard let module else { return }
+    if let precision { try precision.backward(loss, module.backward) } else { try module.backward(loss) }
   }
 
   /// Performs an update; gradients are unscaled and clipped by then.

@@ -46,6 +46,7 @@ extension Trainer {
     checkpoint["callbacks"] = .dictionary(states)
     checkpoint["optimizer_states"] = .list(try strategy.optimizerState())
     checkpoint["lr_schedulers"] = .list(strategy.schedules.map { $0.schedule.stateDictionary() })
+    strategy.precision?.addState(to: &checkpoint)
     if let module = strategy.module {
       checkpoint["hparams_name"] = .string("kwargs")
       checkpoint["hyper_parameters"] = .dictionary(module.hyperParameterArchive)
@@ -97,6 +98,7 @@ extension Trainer {
       try withErrorScope {
         for (optimizer, state) in zip(strategy.optimizers, states) { try optimizer.load(state) }
         for (entry, state) in zip(strategy.schedules, schedules) { try entry.schedule.load(state) }
+        try strategy.precision?.loadState(from: checkpoint)
       }
     } catch {
       throw CheckpointError(path: path, reason: "\(error)")

@@ -86,9 +86,9 @@ import Testing
         calls.append("forward")
         return try super.forward(body)
       }
-      override func backward(_ loss: Tensor) {
+      override func backward(_ loss: Tensor, _ compute: (Tensor) throws -> Void = { $0.backward() }) throws {
         calls.append("backward")
-        super.backward(loss)
+        try super.backward(loss, compute)
       }
       override func unscaleGradients(of optimizer: Optimizer) { calls.append("unscale") }
       override func step(_ optimizer: Optimizer) throws -> Bool {
@@ -99,7 +99,7 @@ import Testing
     let recorder = Recorder()
     recorder.convert(model)
     let optimizer = SGD(model, learningRate: 0.1)
-    recorder.backward(recorder.forward { model(.ones([2, 2])).sum() })
+    try recorder.backward(recorder.forward { model(.ones([2, 2])).sum() })
     recorder.unscaleGradients(of: optimizer)
     #expect(try recorder.step(optimizer))
     #expect(recorder.calls == ["convert", "forward", "backward", "unscale", "step"])

@@ -65,7 +65,7 @@ import Testing
     for step in 0..<run.losses.count {
       optimizer.zeroGradients()
       let loss = precision.forward { Functional.crossEntropy(model(inputs[step]), labels[step]) }
-      precision.backward(loss)
+      try precision.backward(loss)
       if step == run.overflowStep { model.parameters()[0].gradient?[1, 2].fill(Scalar(Double.infinity)) }
       try precision.unscaleGradients(of: optimizer)
       if let maximum = run.clipNorm {

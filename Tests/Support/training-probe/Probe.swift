@@ -20,6 +20,7 @@ struct Probe {
     case "validate": report(trainer, try trainer.validate(makeModel(), makeData(trainer), from: options["from"]))
     case "predict": try predict(trainer)
     case "catch": try goOnAfterFailure(trainer)
+    case "layer-sync": try synchronizeLayers(trainer)
     case "ranks-differ": try loseRank(trainer)
     default: throw ProbeError(description: "unknown scenario \(options.scenario)")
     }
@@ -34,8 +35,10 @@ struct Probe {
     }
     return try Trainer(
       strategy: strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
+      precision: try precision(), plugins: options.has("layer-sync-plugin") ? [SyncBatchNormalization()] : [],
       until: options.int("epochs").map { .epochs($0) }, maxSteps: options.int("steps"),
-      accumulate: options.int("accumulate", 1), sanityBatches: options.int("sanity", 0), callbacks: callbacks,
+      accumulate: options.int("accumulate", 1), clipNorm: options["clip-norm"].flatMap { Double($0) },
+      sanityBatches: options.int("sanity", 0), syncBatchNorm: options.has("sync-batch-norm"), callbacks: callbacks,
       checkpointing: options["checkpoints"] != "no", output: output)
   }
 
@@ -51,6 +54,7 @@ struct Probe {
 
   func makeModel(seed: UInt64 = 3) -> ProbeModel {
     TorchRuntime.manualSeed(seed)
+    if options["model"] == "normalized" { return NormalizedModel(options, recorder) }
     return options.has("hooks") ? RecordedModel(options, recorder) : ProbeModel(options, recorder)
   }
 
@@ -68,6 +72,7 @@ struct Probe {
       let model = makeModel()
       try trainer.fit(model, data, resumeFrom: resume)
       try reportWeights(trainer, model)
+      reportScale(trainer)
     }
   }
 
@@ -133,8 +138,8 @@ struct Probe {
   private func reportWeights(_ trainer: Trainer, _ model: ProbeModel) throws {
     var hash: UInt64 = 14_695_981_039_346_656_037
     for parameter in model.parameters() {
-      for value in try parameter.tensor.detached().array(as: Float.self) {
-        hash = (hash ^ UInt64(value.bitPattern)) &* 1_099_511_628_211
+      for value in try parameter.tensor.detached().to(.float64).array(as: Double.self) {
+        hash = (hash ^ value.bitPattern) &* 1_099_511_628_211
       }
     }
     print("weights of rank \(trainer.rank): \(hash)")

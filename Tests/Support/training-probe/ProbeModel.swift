@@ -35,6 +35,7 @@ class ProbeModel: LightningModule<[Tensor]> {
     case "exit": exit(3)
     case "hang": while true { pause() }
     case "nan": return .loss(loss * Double.nan)
+    case "overflow": return .loss(loss * 1e36)
     case "shape": return .loss(misfit(batch[0]))
     case "vector": return .loss(self(batch[0]).sum(dim: 1))
     case "skip": return .skipped
