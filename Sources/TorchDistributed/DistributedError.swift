@@ -20,6 +20,9 @@ public struct DistributedError: Error, Sendable, CustomStringConvertible {
     return signs.contains { message.contains($0) }
   }
 
+  /// True when the time was over before an answer came, with the connection intact.
+  public var isTimeLimit: Bool { message.contains("ait timeout") || message.contains("imed out") }
+
   /// Part of the message about ranks that did not come.
   static let absence = "did not join within"
 

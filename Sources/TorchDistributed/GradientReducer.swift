@@ -75,10 +75,13 @@ public final class GradientReducer {
     let succeeded = ct_reducer_prepare_backward(handle, handles, handles.count)
     withExtendedLifetime(roots) {}
     guard succeeded else { throw failure() }
+    group.activity.enter(.gradients)
   }
 
   /// Call after backward of a reduced step.
   public func finishBackward() throws(DistributedError) {
+    // After a failure, whose error comes at the end of its scope, the activity still tells what was waited for.
+    if group.activity.snapshot().waited < group.timeout { group.activity.leave() }
     guard options.staticGraph, isFirstBackward else { return }
     isFirstBackward = false
     guard ct_reducer_finish_static_graph(handle) else { throw failure() }

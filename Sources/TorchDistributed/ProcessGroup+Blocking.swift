@@ -17,11 +17,13 @@ extension ProcessGroup {
     guard !tensors.isEmpty else { return }
     try check(tensors, "broadcast")
     let handles = tensors.map(\.handle) as [OpaquePointer?]
+    activity.enter(.broadcast)
     let succeeded = withoutGradients {
       ct_broadcast_coalesced(handle, handles, handles.count, 250 << 20, Int32(source))
     }
     withExtendedLifetime(tensors) {}
     guard succeeded else { throw .last("broadcast of \(tensors.count) tensors", rank: rank) }
+    activity.leave()
   }
 
   public func reduceScatter(
@@ -60,7 +62,7 @@ extension ProcessGroup {
 
   /// Returns on every rank when all have come here.
   public func barrier() throws(DistributedError) {
-    try work(ct_barrier(handle), "barrier", []).wait()
+    try work(ct_barrier(handle), .barrier, "barrier", []).wait()
   }
 
   /// The bytes of `source`, on every rank.

@@ -11,6 +11,8 @@ public final class ProcessGroup {
   public let size: Int
   /// Seconds that a collective may take before it fails.
   public let timeout: Double
+  /// What this rank waits for at the moment.
+  public let activity = CollectiveActivity()
 
   private init(owning handle: OpaquePointer, rank: Int, size: Int, timeout: Double) {
     self.handle = handle
@@ -60,10 +62,12 @@ public final class ProcessGroup {
   }
 
   func work(
-    _ handle: OpaquePointer?, _ operation: @autoclosure () -> String, _ tensors: [Tensor]
+    _ handle: OpaquePointer?, _ kind: CollectiveActivity.Kind, _ operation: @autoclosure () -> String,
+    _ tensors: [Tensor]
   ) throws(DistributedError) -> Work {
     guard let handle else { throw .last(operation(), rank: rank) }
-    return Work(owning: handle, operation: operation(), rank: rank, tensors: tensors)
+    return Work(
+      owning: handle, operation: operation(), rank: rank, tensors: tensors, kind: kind, activity: activity)
   }
 
   /// A collective on a poisoned tensor would leave the other ranks waiting for a value that never comes.
@@ -77,20 +81,22 @@ public final class ProcessGroup {
   public func startAllReduce(_ tensor: Tensor, by operation: ReduceOperation = .sum) throws(DistributedError) -> Work {
     try check([tensor], "all-reduce")
     return try work(
-      ct_all_reduce(handle, tensor.handle, operation.raw), "all-reduce of \(tensor.shape) \(tensor.dtype)", [tensor])
+      ct_all_reduce(handle, tensor.handle, operation.raw), .allReduce, "all-reduce of \(tensor.shape) \(tensor.dtype)",
+      [tensor])
   }
 
   public func startBroadcast(_ tensor: Tensor, from source: Int = 0) throws(DistributedError) -> Work {
     try check([tensor], "broadcast")
     return try work(
-      ct_broadcast(handle, tensor.handle, Int32(source)), "broadcast of \(tensor.shape) \(tensor.dtype)", [tensor])
+      ct_broadcast(handle, tensor.handle, Int32(source)), .broadcast, "broadcast of \(tensor.shape) \(tensor.dtype)",
+      [tensor])
   }
 
   /// Gathers `input` of every rank into `output`, whose first dimension is `size` times as long.
   public func startAllGather(into output: Tensor, from input: Tensor) throws(DistributedError) -> Work {
     try check([output, input], "all-gather")
     return try work(
-      ct_all_gather(handle, output.handle, input.handle), "all-gather of \(input.shape) \(input.dtype)",
+      ct_all_gather(handle, output.handle, input.handle), .allGather, "all-gather of \(input.shape) \(input.dtype)",
       [output, input])
   }
 
@@ -100,7 +106,7 @@ public final class ProcessGroup {
   ) throws(DistributedError) -> Work {
     try check([output, input], "reduce-scatter")
     return try work(
-      ct_reduce_scatter(handle, output.handle, input.handle, operation.raw),
+      ct_reduce_scatter(handle, output.handle, input.handle, operation.raw), .reduceScatter,
       "reduce-scatter of \(input.shape) \(input.dtype)", [output, input])
   }
 
@@ -108,21 +114,23 @@ public final class ProcessGroup {
   public func startAllToAll(into output: Tensor, from input: Tensor) throws(DistributedError) -> Work {
     try check([output, input], "all-to-all")
     return try work(
-      ct_all_to_all(handle, output.handle, input.handle), "all-to-all of \(input.shape) \(input.dtype)",
+      ct_all_to_all(handle, output.handle, input.handle), .allToAll, "all-to-all of \(input.shape) \(input.dtype)",
       [output, input])
   }
 
   public func startSend(_ tensor: Tensor, to destination: Int, tag: Int = 0) throws(DistributedError) -> Work {
     try check([tensor], "send")
     return try work(
-      ct_send(handle, tensor.handle, Int32(destination), Int32(tag)), "send of \(tensor.shape) to rank \(destination)",
+      ct_send(handle, tensor.handle, Int32(destination), Int32(tag)), .send,
+      "send of \(tensor.shape) to rank \(destination)",
       [tensor])
   }
 
   public func startReceive(into tensor: Tensor, from source: Int, tag: Int = 0) throws(DistributedError) -> Work {
     try check([tensor], "receive")
     return try work(
-      ct_receive(handle, tensor.handle, Int32(source), Int32(tag)), "receive of \(tensor.shape) from rank \(source)",
+      ct_receive(handle, tensor.handle, Int32(source), Int32(tag)), .receive,
+      "receive of \(tensor.shape) from rank \(source)",
       [tensor])
   }
 }

@@ -7,8 +7,15 @@ public final class Work {
   private let operation: String
   private let rank: Int
   private var tensors: [Tensor]
+  private let kind: CollectiveActivity.Kind
+  private let activity: CollectiveActivity
 
-  init(owning handle: OpaquePointer, operation: String, rank: Int, tensors: [Tensor]) {
+  init(
+    owning handle: OpaquePointer, operation: String, rank: Int, tensors: [Tensor], kind: CollectiveActivity.Kind,
+    activity: CollectiveActivity
+  ) {
+    self.kind = kind
+    self.activity = activity
     self.handle = handle
     self.operation = operation
     self.rank = rank
@@ -21,7 +28,10 @@ public final class Work {
 
   /// Blocks until the result is there.
   public func wait() throws(DistributedError) {
+    activity.enter(kind)
     defer { tensors = [] }
+    // After a failure the activity still tells what was waited for.
     guard ct_work_wait(handle) else { throw .last(operation, rank: rank) }
+    activity.leave()
   }
 }

@@ -13,6 +13,12 @@ struct Deadline: Comparable {
 
   var hasPassed: Bool { cp_now() >= nanoseconds }
 
+  /// What is left, in seconds.
+  var seconds: Double {
+    let now = cp_now()
+    return nanoseconds > now ? Double(nanoseconds - now) * 1e-9 : 0
+  }
+
   /// What is left, rounded up, as `poll` takes it.
   var milliseconds: Int32 {
     let now = cp_now()

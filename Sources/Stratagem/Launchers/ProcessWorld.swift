@@ -9,7 +9,8 @@ public final class ProcessWorld {
   /// The place of this process.
   public let identity: WorkerIdentity
   private let address: String?
-  private var groups = 0
+  /// How many groups were made: the number of the run in the program.
+  public private(set) var groups = 0
 
   public var rank: Int { identity.globalRank }
   public var localRank: Int { identity.localRank }
@@ -63,6 +64,27 @@ public final class ProcessWorld {
         "rank \(place.globalRank) was not told the port of rank 0; set MASTER_PORT")
     }
     return try Store.client(host: place.mainAddress, port: port, timeout: timeout)
+  }
+
+  /// Waits until all processes have come here, however long that takes.
+  ///
+  /// - Parameter name: different for each place.
+  func meet(_ name: String) throws {
+    guard worldSize > 1 else { return }
+    let key = "met/\(groups)/\(name)"
+    if try store.add(key, 1) == worldSize { try store.set(key + "/all", "") }
+    while try !isThere(key + "/all") {}
+  }
+
+  /// Waits a while for a key.
+  private func isThere(_ key: String) throws -> Bool {
+    do {
+      try store.wait(for: key, timeout: 60)
+      return true
+    } catch {
+      if error.isTimeLimit { return false }
+      throw error
+    }
   }
 
   /// A group of all processes for one run.

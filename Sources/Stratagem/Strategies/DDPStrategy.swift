@@ -23,11 +23,12 @@ open class DDPStrategy: ParallelStrategy {
   ///   - staticGraph: every step uses the same parameters in the same order.
   ///   - broadcastBuffers: give the buffers of rank 0 to all ranks before each forward.
   ///   - timeout: seconds that joining the others, or one collective, may take.
+  ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
   public init(
     findUnusedParameters: Bool = false, bucketMegabytes: Double = 25, gradientAsBucketView: Bool = false,
     staticGraph: Bool = false, broadcastBuffers: Bool = true, timeout: Double = 1800,
-    startMethod: StartMethod = .relaunch,
+    stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil
   ) {
     var reduction = GradientReducer.Options()
@@ -39,7 +40,7 @@ open class DDPStrategy: ParallelStrategy {
     self.broadcastBuffers = broadcastBuffers
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, timeout: timeout,
-      startMethod: startMethod)
+      stallNotice: stallNotice, startMethod: startMethod)
   }
 
   open override var strategyDescription: StrategyDescription {
@@ -88,11 +89,11 @@ extension StrategyConvertible where Self == DDPStrategy {
   public static func ddp(
     findUnusedParameters: Bool = false, bucketMegabytes: Double = 25, gradientAsBucketView: Bool = false,
     staticGraph: Bool = false, broadcastBuffers: Bool = true, timeout: Double = 1800,
-    startMethod: StartMethod = .relaunch
+    stallNotice: Double = 30, startMethod: StartMethod = .relaunch
   ) -> DDPStrategy {
     DDPStrategy(
       findUnusedParameters: findUnusedParameters, bucketMegabytes: bucketMegabytes,
       gradientAsBucketView: gradientAsBucketView, staticGraph: staticGraph, broadcastBuffers: broadcastBuffers,
-      timeout: timeout, startMethod: startMethod)
+      timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
   }
 }

@@ -8,14 +8,18 @@ open class ParallelStrategy: Strategy {
   public let timeout: Double
   /// The processes of the run; nil outside a run.
   public private(set) final var group: ProcessGroup?
+  /// Seconds that a rank waits for the others before it is reported where all ranks are.
+  public let stallNotice: Double
   /// How the processes are started.
   public let startMethod: StartMethod
+  private var watchdog: StallWatchdog?
 
   public init(
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
-    timeout: Double = 1800, startMethod: StartMethod = .relaunch
+    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch
   ) {
     self.timeout = timeout
+    self.stallNotice = stallNotice
     self.startMethod = startMethod
     super.init(accelerator: accelerator, precision: precision, checkpointIO: checkpointIO)
   }
@@ -50,7 +54,42 @@ open class ParallelStrategy: Strategy {
   open override func setUpEnvironment() throws {
     try super.setUpEnvironment()
     supervisor?.setRunActive(true)
-    group = try launcher.world?.makeGroup(timeout: timeout)
+    guard let world = launcher.world else { return }
+    let group = try world.makeGroup(timeout: timeout)
+    self.group = group
+    guard world.worldSize > 1 else { return }
+    watchdog = StallWatchdog(
+      StallWatchdog.Run(
+        identity: world.identity, host: world.host, port: world.store.port, number: world.groups, notice: stallNotice,
+        timeout: timeout), group.activity)
+  }
+
+  open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
+    group?.activity.beginBatch(.training)
+    return try super.trainingStep(step, synchronizing: synchronizing)
+  }
+
+  open override func validationStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
+    group?.activity.beginBatch(.validation)
+    return try super.validationStep(step)
+  }
+
+  open override func testStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
+    group?.activity.beginBatch(.test)
+    return try super.testStep(step)
+  }
+
+  open override func predictStep(_ step: ModuleStep<Tensor?>) throws -> Tensor? {
+    group?.activity.beginBatch(.prediction)
+    return try super.predictStep(step)
+  }
+
+  override func explained(_ error: any Error) -> any Error { watchdog?.explanation(of: error) ?? error }
+
+  override func waitForPreparation() throws {
+    group?.activity.enter(.preparation)
+    defer { group?.activity.leave() }
+    try launcher.world?.meet("prepared")
   }
 
   open override func setUp(_ stage: Stage) throws {
@@ -102,6 +141,8 @@ open class ParallelStrategy: Strategy {
 
   open override func tearDown() {
     supervisor?.setRunActive(false)
+    watchdog?.stop()
+    watchdog = nil
     layerSync?.revert()
     group = nil
     super.tearDown()

@@ -255,6 +255,12 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     try (checkpointIO ?? FileCheckpointIO()).remove(at: path)
   }
 
+  /// Adds to an error what the strategy knows of its cause.
+  func explained(_ error: any Error) -> any Error { error }
+
+  /// Waits until the data is prepared, however long that takes.
+  func waitForPreparation() throws {}
+
   /// Waits until all ranks have come to the end of a run.
   func finishRun() throws {}
 

@@ -46,7 +46,7 @@ extension Trainer {
       return result
     } catch {
       if case TrainingError.interrupted = error { status = .interrupted }
-      let cause = strategy.launcher.cause(of: error)
+      let cause = strategy.launcher.cause(of: strategy.explained(error))
       for callback in callbacks { callback.onException(self, cause) }
       strategy.onException(cause)
       strategy.launcher.leave(with: cause)

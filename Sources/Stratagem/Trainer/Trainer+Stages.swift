@@ -85,6 +85,7 @@ extension Trainer {
       try data.prepareData()
       try model.prepareData()
     }
+    try strategy.waitForPreparation()
     try strategy.barrier()
     try data.setup(stage)
     for callback in callbacks { try callback.setup(self, stage) }

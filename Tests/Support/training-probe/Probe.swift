@@ -22,6 +22,12 @@ struct Probe {
     case "catch": try goOnAfterFailure(trainer)
     case "layer-sync": try synchronizeLayers(trainer)
     case "ranks-differ": try loseRank(trainer)
+    case "program": try runProgram(trainer)
+    case "fail-then-fit": try failThenFit(trainer)
+    case "two-strategies": try fitWithTwoStrategies(trainer)
+    case "threads": try fitWithThreads(trainer)
+    case "other-path": try takeOtherPath(trainer)
+    case "own-launcher": try useOwnLauncher()
     default: throw ProbeError(description: "unknown scenario \(options.scenario)")
     }
   }
@@ -43,7 +49,12 @@ struct Probe {
   }
 
   private func strategy() -> any StrategyConvertible {
-    switch options["strategy"] {
+    if let notice = options.double("notice") {
+      return DDPStrategy(
+        timeout: options.double("timeout", 1800), stallNotice: notice,
+        startMethod: StartMethod(rawValue: options["start"] ?? "relaunch") ?? .relaunch)
+    }
+    return switch options["strategy"] {
     case "recorded-ddp": RecordedDDP(recorder, startMethod: .relaunch)
     case "recorded-spawn": RecordedDDP(recorder, startMethod: .spawn)
     case "recorded-fork": RecordedDDP(recorder, startMethod: .fork)
@@ -60,7 +71,7 @@ struct Probe {
 
   func makeData(_ trainer: Trainer) -> ProbeData { ProbeData(options, recorder) { trainer.rank } }
 
-  private func fit(_ trainer: Trainer) throws {
+  func fit(_ trainer: Trainer) throws {
     let data = makeData(trainer)
     let resume = options["resume"]
     switch options["model"] {
@@ -128,7 +139,7 @@ struct Probe {
     try trainer.fit(makeModel(), makeData(trainer))
   }
 
-  private func report(_ trainer: Trainer, _ metrics: [String: Double]) {
+  func report(_ trainer: Trainer, _ metrics: [String: Double]) {
     guard trainer.isGlobalZero else { return }
     for (name, value) in metrics.sorted(by: { $0.key < $1.key }) { print("\(name) \(value)") }
     print("samples \(trainer.evaluatedSamples)")
@@ -136,12 +147,16 @@ struct Probe {
 
   /// Prints a sum over the bits of all weights, so that ranks and runs can be compared to the bit.
   private func reportWeights(_ trainer: Trainer, _ model: ProbeModel) throws {
+    print("weights of rank \(trainer.rank): \(try weightSum(of: model))")
+  }
+
+  func weightSum(of model: ProbeModel) throws -> UInt64 {
     var hash: UInt64 = 14_695_981_039_346_656_037
     for parameter in model.parameters() {
       for value in try parameter.tensor.detached().to(.float64).array(as: Double.self) {
         hash = (hash ^ value.bitPattern) &* 1_099_511_628_211
       }
     }
-    print("weights of rank \(trainer.rank): \(hash)")
+    return hash
   }
 }

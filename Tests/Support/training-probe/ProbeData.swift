@@ -1,3 +1,4 @@
+import Glibc
 import Stratagem
 
 /// Samples that depend on their number alone.
@@ -12,7 +13,10 @@ final class ProbeData: DataModule<[Tensor]> {
     self.rank = rank
   }
 
-  override func prepareData() { recorder.note("data prepareData", rank: rank()) }
+  override func prepareData() {
+    recorder.note("data prepareData", rank: rank())
+    if let seconds = options.double("prepare-seconds") { usleep(UInt32(seconds * 1e6)) }
+  }
 
   override func setup(_ stage: Stage) {
     recorder.note("data setup \(stage)", rank: rank())

@@ -34,6 +34,7 @@ class ProbeModel: LightningModule<[Tensor]> {
     case "segv": UnsafeMutablePointer<Int>(bitPattern: 64)!.pointee = 1
     case "exit": exit(3)
     case "hang": while true { pause() }
+    case "sleep": usleep(UInt32(options.double("seconds", 1) * 1e6))
     case "nan": return .loss(loss * Double.nan)
     case "overflow": return .loss(loss * 1e36)
     case "shape": return .loss(misfit(batch[0]))

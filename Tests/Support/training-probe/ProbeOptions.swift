@@ -22,11 +22,28 @@ struct ProbeOptions: Sendable {
     self.values = values
   }
 
+  private init(_ other: ProbeOptions, values: [String: String]) {
+    scenario = other.scenario
+    devices = other.devices
+    folder = other.folder
+    self.values = values
+  }
+
+  /// The same options but one.
+  func without(_ name: String) -> ProbeOptions { ProbeOptions(self, values: values.filter { $0.key != name }) }
+
+  /// The same options with another value of one.
+  func with(_ name: String, _ value: String) -> ProbeOptions {
+    ProbeOptions(self, values: values.merging([name: value]) { $1 })
+  }
+
   subscript(_ name: String) -> String? { values[name] }
 
   func int(_ name: String) -> Int? { values[name].flatMap { Int($0) } }
 
   func int(_ name: String, _ usual: Int) -> Int { int(name) ?? usual }
+
+  func double(_ name: String) -> Double? { values[name].flatMap { Double($0) } }
 
   func double(_ name: String, _ usual: Double) -> Double { values[name].flatMap { Double($0) } ?? usual }
 
