@@ -81,7 +81,8 @@ let package = Package(
     .executableTarget(
       name: "collective-probe", dependencies: ["Stratagem", "Torch", "TorchDistributed", "TorchNN"],
       path: "Tests/Support/collective-probe"),
-    .executableTarget(name: "training-probe", dependencies: ["Stratagem"], path: "Tests/Support/training-probe"),
+    .executableTarget(
+      name: "training-probe", dependencies: ["Stratagem", "StratagemLoggers"], path: "Tests/Support/training-probe"),
     // Tests
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
     .testTarget(name: "TorchNNTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),
@@ -101,7 +102,7 @@ let package = Package(
       exclude: ["Golden"]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
     .testTarget(
-      name: "StratagemLoggersTests", dependencies: ["StratagemLoggers", "Stratagem"],
+      name: "StratagemLoggersTests", dependencies: ["StratagemLoggers", "Stratagem", "training-probe"],
       exclude: ["Support/read_events.py"]),
   ],
   swiftLanguageModes: [.v6],

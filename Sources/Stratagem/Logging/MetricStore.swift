@@ -1,50 +1,42 @@
 internal import Torch
 internal import TorchDistributed
 
-/// The metrics of a stage under way: values of the batch at hand, and sums over the epoch.
+/// The metrics of a stage under way: values of the batch at hand, and what the epoch has gathered.
 ///
-/// Means are weighted by samples. Sums cross the ranks in one collective at the end of an epoch; values per batch wait
-/// in a buffer and cross in one collective per flush, so that logging never makes a rank wait for another in a step.
+/// Means are weighted by samples. What the epoch has gathered crosses the ranks together at its end; values per batch
+/// wait in a buffer and cross together at the next flush, so that logging never makes a rank wait for another in a step.
 final class MetricStore {
-  final class Entry {
-    let name: String
-    let targets: LogTargets
-    let progressBar: Bool
-    let acrossRanks: Bool
-    var value: MetricNumber = .double(0)
-    var isFresh = false
-    /// Samples in the mean of `value`.
-    var stepWeight = 0.0
-    var sum = 0.0
-    var weight = 0.0
-
-    init(name: String, targets: LogTargets, progressBar: Bool, acrossRanks: Bool) {
-      self.name = name
-      self.targets = targets
-      self.progressBar = progressBar
-      self.acrossRanks = acrossRanks
-    }
-
-    /// The name of the mean over the epoch: it yields to the values per batch when both are written.
-    var epochName: String { targets.contains(.step) ? name + "_epoch" : name }
-  }
-
-  private(set) var entries: [Entry] = []
+  /// What the steps and the hooks around them logged.
+  private(set) var entries: [MetricEntry] = []
+  /// What hooks between batches logged.
+  private(set) var hookEntries: [MetricEntry] = []
   private var cursor = 0
   /// Samples of the batch at hand on this rank.
   var batchSamples = 0
   /// What is appended to names, to tell several loaders apart.
   var suffix = ""
   private var defaultTargets: LogTargets = .step
-  /// False outside the steps of a stage.
+  private(set) var epoch = 0
+  /// False outside the epochs of a stage.
   private(set) var isRecording = false
+  /// Whether a batch is at hand.
+  private var isInBatch = false
+  /// The first call that cannot be answered; `log` itself does not throw.
+  var problem: ConfigurationError?
 
   /// Forgets everything and starts to record.
-  func begin(defaultTargets: LogTargets) {
+  ///
+  /// - Parameters:
+  ///   - defaultTargets: what is done with values of a batch when the call does not say.
+  ///   - epoch: the epoch that values and texts belong to.
+  func begin(defaultTargets: LogTargets, epoch: Int) {
+    self.epoch = epoch
     entries = []
+    hookEntries = []
     cursor = 0
     self.defaultTargets = defaultTargets
     isRecording = true
+    isInBatch = false
   }
 
   func end() { isRecording = false }
@@ -53,37 +45,67 @@ final class MetricStore {
   func beginBatch(samples: Int) {
     batchSamples = samples
     cursor = 0
+    isInBatch = true
     for entry in entries { entry.isFresh = false }
   }
 
-  func record(
-    _ name: String, _ number: MetricNumber, on targets: LogTargets?, progressBar: Bool, acrossRanks: Bool,
-    sampleCount: Int?
-  ) {
-    let name = suffix.isEmpty ? name : name + suffix
-    let entry = entry(name, targets ?? defaultTargets, progressBar, acrossRanks)
-    let weight = Double(sampleCount ?? batchSamples)
-    entry.value = number
-    entry.stepWeight = weight
-    entry.isFresh = true
-    if entry.targets.contains(.epoch) {
-      entry.sum += MetricStore.total(of: number.doubleValue, weight)
-      entry.weight += weight
-    }
+  /// Throws the error of a call of `log`.
+  func check() throws(ConfigurationError) {
+    guard let problem else { return }
+    self.problem = nil
+    throw problem
   }
 
-  /// The sum over the samples whose mean is `mean`.
-  ///
-  /// A mean of counts, such as an accuracy k / n, gives back exactly k, so that its mean over the epoch does not depend on
-  /// how the samples were dealt into batches and ranks.
-  private static func total(of mean: Double, _ samples: Double) -> Double {
-    let total = mean * samples
-    let whole = total.rounded()
-    return abs(total - whole) <= 2 * whole.ulp ? whole : total
+  // MARK: Recording
+
+  func record(_ name: String, _ number: MetricNumber, _ options: LogOptions, sampleCount: Int?) {
+    entry(name, options)?.take(number, samples: Double(sampleCount ?? (isInBatch ? batchSamples : 1)))
+  }
+
+  func record(_ name: String, _ metric: any Metric, _ options: LogOptions) {
+    entry(name, options)?.take(metric)
+  }
+
+  private func entry(_ name: String, _ options: LogOptions) -> MetricEntry? {
+    let name = suffix.isEmpty || !options.addsLoaderIndex ? name : name + suffix
+    let targets = options.targets ?? (isInBatch ? defaultTargets : .epoch)
+    let entry = isInBatch ? batchEntry(name, options, targets) : hookEntry(name, options, targets)
+    if let reason = refusal(of: name, targets) {
+      refuse(reason.message, reason.suggestion)
+      return nil
+    }
+    var asked = options
+    asked.targets = targets
+    if entry.options != asked {
+      let (known, now) = entry.options.differences(from: asked)
+      refuse(
+        "'\(name)' was logged with \(known), and now with \(now)", "use one set of arguments, or another name")
+      return nil
+    }
+    return entry
+  }
+
+  private func refusal(of name: String, _ targets: LogTargets) -> (message: String, suggestion: String)? {
+    if targets.isEmpty {
+      return (
+        "'\(name)' is logged neither per step nor per epoch (on: [])", "give on: .step, on: .epoch or both of them"
+      )
+    }
+    if !isInBatch, targets.contains(.step) {
+      return (
+        "'\(name)' is logged with on: .step between batches, where there is no step",
+        "leave `on` out, or log it in a step"
+      )
+    }
+    return nil
+  }
+
+  private func refuse(_ message: String, _ suggestion: String) {
+    if problem == nil { problem = ConfigurationError("log", message, suggestion: suggestion) }
   }
 
   /// Steps log the same names in the same order, so the next entry is nearly always the one.
-  private func entry(_ name: String, _ targets: LogTargets, _ progressBar: Bool, _ acrossRanks: Bool) -> Entry {
+  private func batchEntry(_ name: String, _ options: LogOptions, _ targets: LogTargets) -> MetricEntry {
     if cursor < entries.count, entries[cursor].name == name {
       cursor += 1
       return entries[cursor - 1]
@@ -92,87 +114,111 @@ final class MetricStore {
       cursor = known + 1
       return entries[known]
     }
-    let entry = Entry(name: name, targets: targets, progressBar: progressBar, acrossRanks: acrossRanks)
+    let entry = MetricEntry(name: name, options: options, targets: targets)
     entries.append(entry)
     cursor = entries.count
     return entry
   }
 
-  /// The means over the epoch, across the ranks, in one collective; the sums start again.
+  /// The entry of a name that a checkpoint knows.
+  func restoredEntry(_ name: String, _ options: LogOptions) -> MetricEntry {
+    defer { cursor = 0 }
+    return batchEntry(name, options, options.targets ?? .epoch)
+  }
+
+  private func hookEntry(_ name: String, _ options: LogOptions, _ targets: LogTargets) -> MetricEntry {
+    if let known = hookEntries.first(where: { $0.name == name }) { return known }
+    let entry = MetricEntry(name: name, options: options, targets: targets)
+    hookEntries.append(entry)
+    return entry
+  }
+
+  // MARK: The epoch
+
+  /// What was logged for the epoch since the last call, over all ranks; it starts again. Called on all ranks.
   ///
-  /// A rank that had no samples, and so logged nothing, learns the means all the same: callbacks decide by them.
-  func epochMeans(_ strategy: Strategy) throws -> [(name: String, value: MetricNumber, progressBar: Bool)] {
-    let logged = entries.filter { $0.targets.contains(.epoch) }
-    var names = logged.map(\.epochName)
-    if strategy.worldSize > 1 { names = try agreedNames(names, strategy) }
-    guard !names.isEmpty else { return [] }
-    let own = names.map { name in logged.first { $0.epochName == name } }
-    var sums = own.flatMap { entry -> [Double] in
-      guard let entry, entry.acrossRanks || strategy.isGlobalZero else { return [0, 0] }
-      return [entry.sum, entry.weight]
+  /// A rank that had no samples, and so logged nothing, learns the results all the same: callbacks decide by them.
+  func results(_ strategy: Strategy) throws -> [MetricResult] {
+    isInBatch = false
+    try check()
+    let touched = (entries + hookEntries).filter(\.isTouched)
+    let shared = touched.filter { !$0.options.rankZeroOnly }
+    let layouts = try agreed(shared.map(MetricLayout.init), strategy)
+    let own = layouts.map { layout in shared.first { $0.name == layout.name } }
+    let states = try crossed(
+      zip(layouts, own).map { layout, entry in
+        guard let entry, entry.options.acrossRanks || strategy.isGlobalZero else { return layout.emptyState }
+        return entry.state
+      }, strategy)
+    var results: [MetricResult] = []
+    for (index, layout) in layouts.enumerated() {
+      let entry =
+        own[index] ?? MetricEntry(name: layout.name, options: layout.options, targets: layout.options.targets ?? .epoch)
+      // Only who has the object can compute its result.
+      if layout.isMetric, entry.metric == nil { continue }
+      results.append(result(of: entry, states[index]))
     }
-    if strategy.worldSize > 1 { sums = try strategy.reduce(Tensor(sums), by: .sum).array(as: Double.self) }
-    for entry in logged {
-      entry.sum = 0
-      entry.weight = 0
+    for entry in touched where entry.options.rankZeroOnly && strategy.isGlobalZero {
+      results.append(result(of: entry, entry.state))
     }
-    return names.indices.map { index in
-      let weight = sums[2 * index + 1]
-      let mean = MetricNumber.double(weight > 0 ? sums[2 * index] / weight : .nan)
-      return (name: names[index], value: mean, progressBar: own[index]?.progressBar ?? false)
+    for entry in touched { entry.reset() }
+    return results
+  }
+
+  private func result(of entry: MetricEntry, _ state: MetricState) -> MetricResult {
+    MetricResult(
+      name: entry.name, epochName: entry.epochName, value: entry.result(state),
+      progressBar: entry.options.progressBar, logger: entry.options.logger)
+  }
+
+  /// Adds up the states of all ranks: all sums in one collective, and all extreme values, where there are any, in another.
+  private func crossed(_ states: [MetricState], _ strategy: Strategy) throws -> [MetricState] {
+    guard strategy.worldSize > 1, !states.isEmpty else { return states }
+    var sums = states.flatMap(\.sums)
+    var maxima = states.flatMap { $0.maxima + $0.minima.map { -$0 } }
+    sums = try strategy.reduce(Tensor(sums), by: .sum).array(as: Double.self)
+    if !maxima.isEmpty { maxima = try strategy.reduce(Tensor(maxima), by: .maximum).array(as: Double.self) }
+    var (sumsRest, maximaRest) = (sums[...], maxima[...])
+    return states.map { state in
+      var state = state
+      for index in state.sums.indices { state.sums[index] = sumsRest.removeFirst() }
+      for index in state.maxima.indices { state.maxima[index] = maximaRest.removeFirst() }
+      for index in state.minima.indices { state.minima[index] = -maximaRest.removeFirst() }
+      return state
     }
   }
 
-  /// The names that the ranks logged: all the same, or none on a rank that had no samples.
-  private func agreedNames(_ names: [String], _ strategy: Strategy) throws -> [String] {
-    let all = try strategy.allGather(object: names)
+  /// The metrics that the ranks logged: all the same, or none on a rank that had no samples.
+  private func agreed(_ layouts: [MetricLayout], _ strategy: Strategy) throws -> [MetricLayout] {
+    guard strategy.worldSize > 1 else { return layouts }
+    var hash = NameHash()
+    for layout in layouts {
+      hash.add(layout.name, layout.options.reduction, acrossRanks: layout.options.acrossRanks)
+      for count in [layout.sums, layout.minima, layout.maxima] { hash.add(UInt8(truncatingIfNeeded: count)) }
+    }
+    let hashes = try strategy.allGather(Tensor([hash.value])).map { try $0.integer() }
+    if hashes.allSatisfy({ $0 == hashes[0] }) { return layouts }
+    let all = try strategy.allGather(object: layouts)
     guard let expected = all.first(where: { !$0.isEmpty }) else { return [] }
     for (rank, other) in all.enumerated() where !other.isEmpty && other != expected {
-      let differing = Set(expected).symmetricDifference(other).sorted()
-      throw TrainingError.unequalMetrics(rank: rank, names: differing.isEmpty ? other : differing)
+      throw MetricStore.disagreement(rank, other.map { ($0.name, $0.options) }, expected.map { ($0.name, $0.options) })
     }
     return expected
   }
 
-  // The state of an epoch under way, for checkpoints.
-  private var epochEntries: [Entry] { entries.filter { $0.targets.contains(.epoch) } }
-
-  /// Sum and weight of each mean of this rank.
-  var sums: [Double] { epochEntries.flatMap { [$0.sum, $0.weight] } }
-
-  /// The means under way, with the sums of all ranks; a rank that logged others than this one is left out.
-  func archive(_ sums: [[Double]]) -> ArchiveValue {
-    let entries = epochEntries
-    let complete = sums.filter { $0.count == 2 * entries.count }
-    return .list(
-      entries.indices.filter { index in complete.contains { $0[2 * index + 1] > 0 } }.map { index in
-        .dictionary([
-          "name": .string(entries[index].name), "sums": .list(complete.map { .double($0[2 * index]) }),
-          "weights": .list(complete.map { .double($0[2 * index + 1]) }),
-          "targets": .int(entries[index].targets.rawValue), "progress_bar": .bool(entries[index].progressBar),
-          "across_ranks": .bool(entries[index].acrossRanks),
-        ])
-      })
-  }
-
-  /// Takes over the means under way in a checkpoint. On another number of ranks than wrote it, rank 0 takes all sums.
-  func restore(_ archive: ArchiveValue?, rank: Int, worldSize: Int) {
-    for case .dictionary(let saved) in archive?.listValue ?? [] {
-      guard let name = saved["name"]?.stringValue,
-        let sums = saved["sums"]?.listValue?.compactMap(\.doubleValue),
-        let weights = saved["weights"]?.listValue?.compactMap(\.doubleValue), sums.count == weights.count
-      else { continue }
-      let targets = LogTargets(rawValue: saved["targets"]?.intValue ?? LogTargets.epoch.rawValue)
-      let entry = entry(
-        name, targets, saved["progress_bar"]?.boolValue ?? false, saved["across_ranks"]?.boolValue ?? true)
-      if sums.count == worldSize {
-        entry.sum = sums[rank]
-        entry.weight = weights[rank]
-      } else if rank == 0 {
-        entry.sum = sums.reduce(0, +)
-        entry.weight = weights.reduce(0, +)
-      }
+  /// What a rank logged differently.
+  static func disagreement(
+    _ rank: Int, _ found: [(name: String, options: LogOptions)], _ expected: [(name: String, options: LogOptions)]
+  ) -> any Error {
+    let differing = Set(found.map(\.name)).symmetricDifference(expected.map(\.name)).sorted()
+    if !differing.isEmpty { return TrainingError.unequalMetrics(rank: rank, names: differing) }
+    for (own, other) in zip(found, expected) where own.name == other.name && own.options != other.options {
+      let (now, known) = own.options.differences(from: other.options)
+      return ConfigurationError(
+        "log", "rank \(rank) logged '\(own.name)' with \(now), other ranks with \(known)",
+        suggestion: "use the same arguments on every rank")
     }
-    cursor = 0
+    let order = zip(found, expected).first { $0.name != $1.name }?.0.name
+    return TrainingError.unequalMetrics(rank: rank, names: order.map { [$0] } ?? found.map(\.name))
   }
 }

@@ -154,52 +154,9 @@ open class AnyLightningModule: Module {
   /// Reads what ``onSaveCheckpoint(_:)`` added.
   open func onLoadCheckpoint(_ checkpoint: Checkpoint) throws {}
 
-  /// Records a metric of the batch at hand. Between batches, in a hook such as ``onTrainEpochEnd()``, the value is
-  /// written at once, as rank 0 has it.
-  ///
-  /// - Parameters:
-  ///   - name: such as `train/loss`; the same on all ranks.
-  ///   - value: one number.
-  ///   - targets: a row per batch, the mean over the epoch, or both (`name` then holds the batches and `name_epoch`
-  ///     the mean). Left out: per batch in training, per epoch in evaluation.
-  ///   - progressBar: show it in the progress bar.
-  ///   - acrossRanks: write the mean over the ranks. It crosses them with other metrics in one collective, at the next
-  ///     flush or the end of the epoch, never in this call.
-  ///   - sampleCount: the weight of the value in the mean; the number of samples of the batch when left out.
-  public final func log(
-    _ name: String, _ value: Tensor, on targets: LogTargets? = nil, progressBar: Bool = false,
-    acrossRanks: Bool = true, sampleCount: Int? = nil
-  ) {
-    guard let trainer, let number = metricNumber(value, name) else { return }
-    trainer.record(
-      name, number, on: targets, progressBar: progressBar, acrossRanks: acrossRanks, sampleCount: sampleCount)
-  }
-
-  /// Records a metric of the batch at hand; see the other `log`.
-  public final func log(
-    _ name: String, _ value: Double, on targets: LogTargets? = nil, progressBar: Bool = false,
-    acrossRanks: Bool = true, sampleCount: Int? = nil
-  ) {
-    trainer?.record(
-      name, .double(value), on: targets, progressBar: progressBar, acrossRanks: acrossRanks,
-      sampleCount: sampleCount)
-  }
-
   /// The answer puts each layer back into the mode it is in now.
   final func rememberModes() -> () -> Void {
     let modes = namedModules().map { (module: $0.module, isTraining: $0.module.isTraining) }
     return { for mode in modes { mode.module.isTraining = mode.isTraining } }
-  }
-
-  private final func metricNumber(_ value: Tensor, _ name: String) -> MetricNumber? {
-    guard let number = try? value.scalar() else {
-      if !value.isPoisoned {
-        _ = Tensor.failed(
-          operation: "log", message: "'\(name)' is not a single number; log its mean() or sum()",
-          arguments: [("value", value)])
-      }
-      return nil
-    }
-    return value.dtype == .float32 ? .float(Float(number)) : .double(number)
   }
 }

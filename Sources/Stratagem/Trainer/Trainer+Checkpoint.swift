@@ -10,7 +10,7 @@ extension Trainer {
     try flushStepRows()
     if isGlobalZero { for logger in loggers { try logger.flush() } }
     let generators = try strategy.allGather(Generator.default.state)
-    let sums = try strategy.allGather(Tensor(metrics.sums)).map { try $0.array(as: Double.self) }
+    let sums = try strategy.allGather(Tensor(trainingMetrics.sums)).map { try $0.array(as: Double.self) }
     let checkpoint = try makeCheckpoint(generators, sums)
     for path in paths { try strategy.save(checkpoint, to: path) }
     // Whoever reads the file next finds it.
@@ -22,7 +22,7 @@ extension Trainer {
     guard alone else { return try saveCheckpoint(to: path) }
     try write(stepRows.drain())
     if isGlobalZero { for logger in loggers { try logger.flush() } }
-    try strategy.save(makeCheckpoint([Generator.default.state], [metrics.sums]), to: path)
+    try strategy.save(makeCheckpoint([Generator.default.state], [trainingMetrics.sums]), to: path)
   }
 
   /// - Parameters:
@@ -56,7 +56,7 @@ extension Trainer {
       "samples": .int(progress.samples), "seconds": .double(progress.seconds),
       "world_size": .int(strategy.worldSize), "batch_size": .int(layout?.batchSize ?? 0),
       "seed": .int(Int(truncatingIfNeeded: sampleSeed)),
-      "generators": .list(generators.map { .tensor($0) }), "metrics": metrics.archive(sums),
+      "generators": .list(generators.map { .tensor($0) }), "metrics": trainingMetrics.archive(sums),
     ])
     for callback in callbacks { try callback.onSaveCheckpoint(self, &checkpoint) }
     try strategy.module?.onSaveCheckpoint(&checkpoint)

@@ -90,6 +90,7 @@ extension Trainer {
 
   private func finalizeLoggers(_ status: LoggerStatus) throws {
     guard isGlobalZero, hasStartedLoggers else { return }
+    try flushLooseRows()
     for logger in loggers { try logger.finalize(status: status) }
   }
 
@@ -99,6 +100,8 @@ extension Trainer {
     callbackMetrics = [:]
     metricSteps = [:]
     isStepBoundary = true
+    looseRows = []
+    metrics.end()
   }
 
   /// Ends the run when a signal asked for it; in a fit rank 0 saves first.
@@ -115,42 +118,6 @@ extension Trainer {
   ) throws {
     for callback in callbacks { try callbackHook(callback) }
     if let module = strategy.module { try moduleHook(module) }
-  }
-
-  func write(_ rows: [LoggedRow]) throws {
-    guard isGlobalZero, hasStartedLoggers else { return }
-    for row in rows {
-      for logger in loggers { try logger.log(row) }
-    }
-  }
-
-  /// Keeps a metric that the module logged.
-  func record(
-    _ name: String, _ number: MetricNumber, on targets: LogTargets?, progressBar: Bool, acrossRanks: Bool,
-    sampleCount: Int?
-  ) {
-    if metrics.isRecording {
-      metrics.record(
-        name, number, on: targets, progressBar: progressBar, acrossRanks: acrossRanks, sampleCount: sampleCount)
-    } else {
-      publish([(name, number, progressBar)])
-      looseRows.append(
-        LoggedRow(epoch: progress.epoch, step: max(0, progress.globalStep - 1), values: [(name, number)]))
-    }
-  }
-
-  /// Writes the waiting rows of single batches. Called on all ranks after the same batch.
-  func flushStepRows() throws {
-    try write(stepRows.flush(strategy) + looseRows)
-    looseRows.removeAll()
-  }
-
-  /// Keeps metrics for callbacks and shows those that are to be shown.
-  func publish(_ values: [(name: String, value: MetricNumber, progressBar: Bool)]) {
-    for (name, value, progressBar) in values {
-      callbackMetrics[name] = value.doubleValue
-      metricSteps[name] = progress.globalStep
-      if progressBar { self.progressBar.setMetric(name, value.doubleValue) }
-    }
+    try metrics.check()
   }
 }

@@ -54,9 +54,14 @@ public final class Trainer {
   var hasStartedLoggers = false
   /// Whether a fit in other processes has given the loggers a run, which this process has not opened yet.
   var hasLoggersToContinue = false
-  /// The metrics of the stage at work; a validation inside an epoch has a store of its own.
-  var metrics = MetricStore()
+  /// The metrics of the epoch of training.
+  let trainingMetrics = MetricStore()
+  /// The metrics of the stage at work; an evaluation has a store of its own.
+  lazy var metrics = trainingMetrics
   let stepRows = StepRows()
+  let evaluationRows = StepRows()
+  /// Batches that were evaluated on this rank, for rows of single batches.
+  var evaluatedBatches = 0
   /// Rows of values that were logged between batches.
   var looseRows: [LoggedRow] = []
   /// After so many batches their rows cross the ranks and go to the loggers.

@@ -1,4 +1,5 @@
 import Stratagem
+import StratagemLoggers
 
 /// One process of a probe run.
 struct Probe {
@@ -39,12 +40,16 @@ struct Probe {
     } else if let monitor = options["monitor"] {
       callbacks.append(ModelCheckpoint(monitor: monitor, mode: .maximum, keep: options.int("keep", 1)))
     }
+    if options.has("monitors") {
+      callbacks += [LearningRateMonitor(momentum: true, weightDecay: true), DeviceStatsMonitor(), ModelSummary()]
+    }
     return try Trainer(
       strategy: strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
       precision: try precision(), plugins: options.has("layer-sync-plugin") ? [SyncBatchNormalization()] : [],
       until: options.int("epochs").map { .epochs($0) }, maxSteps: options.int("steps"),
       accumulate: options.int("accumulate", 1), clipNorm: options["clip-norm"].flatMap { Double($0) },
       sanityBatches: options.int("sanity", 0), syncBatchNorm: options.has("sync-batch-norm"), callbacks: callbacks,
+      loggers: loggers(output),
       checkpointing: options["checkpoints"] != "no", output: output)
   }
 
@@ -63,9 +68,21 @@ struct Probe {
     }
   }
 
+  /// The loggers that `loggers` names, such as `csv,tensorboard`; that of the trainer when it names none.
+  private func loggers(_ output: String) -> [any MetricLogger]? {
+    options["loggers"]?.split(separator: ",").map { name in
+      switch name {
+      case "tensorboard": TensorBoardLogger(output, flushSeconds: options.double("flush-seconds", 10))
+      case "jsonl": JSONLLogger(output, flushSeconds: options.double("flush-seconds", 10))
+      default: CSVLogger(output)
+      }
+    }
+  }
+
   func makeModel(seed: UInt64 = 3) -> ProbeModel {
     TorchRuntime.manualSeed(seed)
     if options["model"] == "normalized" { return NormalizedModel(options, recorder) }
+    if options["model"] == "logging" { return LoggingModel(options, recorder) }
     return options.has("hooks") ? RecordedModel(options, recorder) : ProbeModel(options, recorder)
   }
 

@@ -26,19 +26,19 @@ final class EvaluationLoop<Batch> {
     let restoreModes = model.rememberModes()
     if stage == .fit { try model.onValidationModelZeroGradients() }
     if stage == .test { try model.onTestModelEval() } else { try model.onValidationModelEval() }
-    let outer = trainer.metrics
     trainer.metrics = MetricStore()
-    defer { trainer.metrics = outer }
+    defer { trainer.metrics = trainer.trainingMetrics }
+    trainer.metrics.begin(defaultTargets: .epoch, epoch: trainer.progress.epoch)
     do {
       defer { restoreModes() }
       try start()
       try strategy.prepareForEvaluation()
-      let means = try evaluate(limit)
-      try end()
+      var results = try evaluate(limit)
+      results.merge(try end()) { $1 }
       trainer.progressBar.finish()
       restoreModes()
       if stage == .test { try model.onTestModelTrain() } else { try model.onValidationModelTrain() }
-      return means
+      return results
     }
   }
 
@@ -47,7 +47,6 @@ final class EvaluationLoop<Batch> {
       let allowed = try batchCount(loader)
       return min(allowed, limit ?? allowed)
     }
-    trainer.metrics.begin(defaultTargets: .epoch)
     trainer.progressBar.start(
       stage: trainer.isSanityChecking ? .sanityCheck : stage == .test ? .test : .validation,
       totalBatches: counts.reduce(0, +))
@@ -61,18 +60,11 @@ final class EvaluationLoop<Batch> {
       done += counts[index]
     }
     trainer.metrics.suffix = ""
-    trainer.metrics.end()
-    let means = try trainer.metrics.epochMeans(strategy)
-    if trainer.isSanityChecking { return [:] }
-    trainer.evaluatedSamples = Int(try strategy.reduce(Tensor([samples]), by: .sum).integer())
-    trainer.publish(means)
-    if !means.isEmpty {
-      let step = max(0, trainer.progress.globalStep - 1)
-      try trainer.write([
-        LoggedRow(epoch: trainer.progress.epoch, step: step, values: means.map { ($0.name, $0.value) })
-      ])
+    let results = try trainer.settleEpoch()
+    if !trainer.isSanityChecking {
+      trainer.evaluatedSamples = Int(try strategy.reduce(Tensor([samples]), by: .sum).integer())
     }
-    return Dictionary(uniqueKeysWithValues: means.map { ($0.name, $0.value.doubleValue) })
+    return results
   }
 
   /// The batches of this rank that the trainer's limits leave.
@@ -96,6 +88,7 @@ final class EvaluationLoop<Batch> {
       trainer.metrics.beginBatch(samples: loaded.indices.count)
       samples += loaded.indices.count
       try step(loaded, index)
+      try trainer.collectEvaluationBatch()
       index += 1
       trainer.progressBar.advance(batch: done + index)
       try trainer.stopIfInterrupted()
@@ -153,15 +146,21 @@ final class EvaluationLoop<Batch> {
     }
   }
 
-  private func end() throws {
+  /// Returns the metrics that the hooks logged.
+  private func end() throws -> [String: Double] {
+    var results: [String: Double] = [:]
     if stage == .test {
       try trainer.call({ try $0.onTestEpochEnd(self.trainer) }, { try $0.onTestEpochEnd() })
+      results = try trainer.settleEpoch()
       try trainer.call({ try $0.onTestEnd(self.trainer) }, { try $0.onTestEnd() })
       try strategy.onTestEnd()
     } else {
       try trainer.call({ try $0.onValidationEpochEnd(self.trainer) }, { try $0.onValidationEpochEnd() })
+      results = try trainer.settleEpoch()
       try trainer.call({ try $0.onValidationEnd(self.trainer) }, { try $0.onValidationEnd() })
       try strategy.onValidationEnd()
     }
+    results.merge(try trainer.settleEpoch()) { $1 }
+    return results
   }
 }

@@ -35,17 +35,16 @@ extension FitLoop {
   }
 
   private func finishBatch(_ index: Int, _ step: Int, samples: Int) throws {
-    let interval = trainer.settings.logInterval
-    if interval > 0, (step + 1) % interval == 0 {
-      trainer.stepRows.append(epoch: trainer.progress.epoch, step: step, from: trainer.metrics)
-    }
+    let number = trainer.progress.totalBatches
+    trainer.collectBatch(number, step: step)
     trainer.progress.batch = index + 1
     trainer.progress.totalBatches += 1
     trainer.progress.samples += samples * strategy.worldSize
-    show(index + 1)
+    trainer.progressBar.advance(batch: index + 1)
     // Counted in batches, not in rows, so that all ranks meet here whatever they logged.
     if trainer.progress.totalBatches % Trainer.batchesPerFlush == 0 { try trainer.flushStepRows() }
     try trainer.call({ try $0.onTrainBatchEnd(self.trainer, index) }, { try $0.onTrainBatchEnd(index) })
+    trainer.collectBatch(number, step: step)
     if trainer.isStepBoundary { try stopIfInterrupted() } else { InterruptMonitor.shared.acknowledge() }
   }
 
@@ -96,13 +95,5 @@ extension FitLoop {
         value: value, epoch: trainer.progress.epoch, batch: index, step: trainer.progress.globalStep,
         rank: strategy.rank)
     }
-  }
-
-  private func show(_ done: Int) {
-    for entry in trainer.metrics.entries where entry.isFresh {
-      if entry.targets.contains(.step) { trainer.callbackMetrics[entry.name] = entry.value.doubleValue }
-      if entry.progressBar { trainer.progressBar.setMetric(entry.name, entry.value.doubleValue) }
-    }
-    trainer.progressBar.advance(batch: done)
   }
 }

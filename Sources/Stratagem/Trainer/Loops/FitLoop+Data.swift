@@ -60,7 +60,7 @@ extension FitLoop {
     let batches = loader.iterator(epoch: 0)
     let outer = trainer.metrics
     trainer.metrics = MetricStore()
-    trainer.metrics.begin(defaultTargets: .epoch)
+    trainer.metrics.begin(defaultTargets: .epoch, epoch: trainer.progress.epoch)
     defer { trainer.metrics = outer }
     for index in 0..<batchCount {
       guard let loaded = try batches.next() else { return }

@@ -51,6 +51,7 @@ final class FitLoop<Batch> {
       try epoch()
     }
     try trainer.flushStepRows()
+    trainer.metrics.end()
     trainer.passOverTrainingData = { [unowned self] in try self.passOverData() }
     defer { trainer.passOverTrainingData = nil }
     try trainer.call({ try $0.onTrainEnd(self.trainer) }, { try $0.onTrainEnd() })
@@ -89,7 +90,7 @@ final class FitLoop<Batch> {
     let epoch = trainer.progress.epoch
     let start = trainer.progress.batch
     trainer.isEpochSkipped = false
-    trainer.metrics.begin(defaultTargets: .step)
+    trainer.metrics.begin(defaultTargets: .step, epoch: epoch)
     try trainer.call({ try $0.onTrainEpochStart(self.trainer) }, { try $0.onTrainEpochStart() })
     if start > 0 {
       trainer.metrics.restore(
@@ -120,15 +121,7 @@ final class FitLoop<Batch> {
     trainer.progress.seconds += takeSeconds()
     try trainer.flushStepRows()
     guard isComplete else { return trainer.progressBar.finish() }
-    let means = try trainer.metrics.epochMeans(strategy)
-    trainer.metrics.end()
-    if !means.isEmpty {
-      try trainer.write([
-        LoggedRow(
-          epoch: epoch, step: max(0, trainer.progress.globalStep - 1), values: means.map { ($0.name, $0.value) })
-      ])
-      trainer.publish(means)
-    }
+    try trainer.settleEpoch()
     if isValidationDue(after: batchCount) { try validate() }
     trainer.progressBar.finish()
     trainer.progress.epoch += 1
@@ -137,8 +130,10 @@ final class FitLoop<Batch> {
     // As in Lightning, what judges metrics and writes checkpoints comes after the module, and sees what it did.
     for callback in trainer.callbacks where !callback.comesAfterModule { try callback.onTrainEpochEnd(trainer) }
     try model.onTrainEpochEnd()
+    try trainer.settleEpoch()
     for callback in trainer.callbacks where callback.comesAfterModule { try callback.onTrainEpochEnd(trainer) }
     if strategy.isGlobalZero { for logger in trainer.loggers { try logger.flush() } }
+    trainer.metrics.end()
     clockStart = .now
   }
 

@@ -1,0 +1,11 @@
+/// How the values of several batches and ranks become one.
+public enum MetricReduction: String, Sendable, Hashable, Codable, CaseIterable {
+  /// The mean, weighted by samples.
+  case mean
+  /// The sum.
+  case sum
+  /// The smallest value; NaN when one is NaN.
+  case min
+  /// The largest value; NaN when one is NaN.
+  case max
+}
