@@ -1,11 +1,11 @@
 import Glibc
 
 /// A lock that can be waited in.
-final class Monitor: @unchecked Sendable {
+package final class Monitor: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-  init() {
+  package init() {
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(condition, nil)
   }
@@ -18,15 +18,15 @@ final class Monitor: @unchecked Sendable {
   }
 
   /// Runs `body` while no other thread is in the monitor.
-  func locked<Value>(_ body: () -> Value) -> Value {
+  package func locked<Value>(_ body: () -> Value) -> Value {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return body()
   }
 
   /// Leaves the monitor until it is signalled; call it inside ``locked(_:)``, and check again what was waited for.
-  func wait() { pthread_cond_wait(condition, mutex) }
+  package func wait() { pthread_cond_wait(condition, mutex) }
 
   /// Wakes all threads that wait.
-  func signalAll() { pthread_cond_broadcast(condition) }
+  package func signalAll() { pthread_cond_broadcast(condition) }
 }

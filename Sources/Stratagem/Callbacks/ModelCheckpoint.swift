@@ -1,10 +1,18 @@
-internal import Glibc
 public import Torch
 
 /// Keeps the last state of training and the best ones by a metric.
 ///
-/// With a monitor the best `keep` checkpoints are files named like `epoch=3-step=188.ckpt`; `last.ckpt` always holds the
-/// newest state. The decisions are those of rank 0.
+/// ```swift
+/// let best = ModelCheckpoint(monitor: "val/loss", keep: 3, fileName: "{epoch}-{val/loss:.3f}")
+/// let hourly = ModelCheckpoint(keep: -1, everyInterval: .seconds(3600))
+/// let trainer = try Trainer(callbacks: [best, hourly])
+/// try trainer.fit(model, data)
+/// try trainer.test(model, data, from: best.bestPath)      // or from: "best", "last"
+/// ```
+///
+/// With a monitor the best `keep` states are files named by `fileName`, such as `epoch=3-step=188.ckpt`; `last.ckpt` holds
+/// the newest state. A file of another run is not overwritten: the new one gets `-v1`, `-v2`, ... after its name. The
+/// decisions are those of rank 0. Several of these callbacks in one trainer differ in monitor, mode or in when they save.
 public final class ModelCheckpoint: Callback {
   public enum Mode: String, Sendable {
     case minimum, maximum
@@ -17,150 +25,190 @@ public final class ModelCheckpoint: Callback {
   }
 
   /// Where files go; nil for `checkpoints` in the trainer's output folder.
-  public private(set) var directory: String?
+  public internal(set) var directory: String?
   public let monitor: String?
   public let mode: Mode
   /// How many of the best are kept; -1 for all.
   public let keep: Int
   /// Whether `last.ckpt` is written.
   public let saveLast: Bool
-  /// Save after every so many epochs.
+  /// Whether files hold the weights alone, without what is needed to go on training.
+  public let saveWeightsOnly: Bool
+  /// The template of the names of the kept files.
+  public let fileName: String
+  /// Save after every so many epochs; 0 for never.
   public let everyEpochs: Int
-  /// Save after every so many steps as well; nil for epochs only.
+  /// Save after every so many steps; nil for never.
   public let everySteps: Int?
+  /// Save when so much time has passed since the last time; nil for never.
+  public let everyInterval: Duration?
+  /// Whether the state is judged at the end of an epoch; otherwise after each validation.
+  public let saveOnTrainEpochEnd: Bool?
+  public let saveOnException: Bool
+  /// Whether files of other runs are left alone by counting versions; otherwise they are overwritten.
+  public let enableVersionCounter: Bool
+  let insertsMetricNames: Bool
 
-  /// The best first.
-  public private(set) var best: [Kept] = []
-  public private(set) var lastPath: String?
-  public var bestPath: String? { best.first?.path }
+  /// The kept ones, the best first. Without a monitor none.
+  public internal(set) var best: [Kept] = []
+  public internal(set) var lastPath: String?
+  /// The best checkpoint; without a monitor the newest of those that are named by `fileName`.
+  public internal(set) var bestPath: String?
   public var bestScore: Double? { best.first?.score }
-  private var savedStep = -1
-  private var hasJudged = false
+  /// The worst of the kept ones when there are as many as may be kept: what a new one has to beat.
+  public var kthBest: Kept? { keep > 0 && best.count == keep ? best.last : nil }
+  /// The score that was judged last.
+  public internal(set) var currentScore: Double?
+
+  var template: CheckpointFileName?
+  /// The step whose state was written last.
+  var savedStep = -1
+  /// Where it was written as one of the best.
+  var savedPath: String?
+  var hasValidated = false
+  /// Whether a score is to be judged as soon as validation has computed it.
+  var isDeferred = false
+  var hasWarned = false
+  var lastTime = ContinuousClock.now
 
   /// - Parameters:
-  ///   - monitor: the metric to judge by, such as `val/accuracy`; nil to keep only the last state.
-  ///   - keep: how many of the best to keep; 0 for none, -1 for all.
-  ///   - everyEpochs: at least 1.
+  ///   - directory: where files go; `checkpoints` in the trainer's output folder when left out.
+  ///   - monitor: the metric to judge by, such as `val/accuracy`; nil to judge nothing.
+  ///   - keep: how many of the best to keep; 0 for none, -1 for all. Without a monitor 1 keeps the newest under its name
+  ///     and -1 all. When left out 1 with a monitor, and none without one unless `saveLast` is off.
+  ///   - saveWeightsOnly: write no optimizer states and the like: smaller files, from which no training can be resumed.
+  ///   - fileName: with fields for `epoch`, `step` and metrics, and Python's formats: `{epoch:02d}-{val/loss:.2f}`.
+  ///   - insertMetricNames: write `val_loss=0.12` for a field, not only `0.12`.
+  ///   - everyEpochs: 1 when nothing else is said; 0 for not at the end of epochs.
   ///   - everySteps: at least 1.
+  ///   - everyInterval: more than zero.
+  ///   - saveOnTrainEpochEnd: judge at the end of each epoch (`true`) or after each validation (`false`). When left out at
+  ///     the end of the epoch, unless validation runs several times in an epoch.
+  ///   - saveOnException: write the state when the run fails.
+  ///   - enableVersionCounter: count versions instead of overwriting files of other runs.
   public init(
-    directory: String? = nil, monitor: String? = nil, mode: Mode = .minimum, keep: Int = 1, saveLast: Bool = true,
-    everyEpochs: Int = 1, everySteps: Int? = nil
+    directory: String? = nil, monitor: String? = nil, mode: Mode = .minimum, keep: Int? = nil, saveLast: Bool = true,
+    saveWeightsOnly: Bool = false, fileName: String? = nil, insertMetricNames: Bool = true, everyEpochs: Int? = nil,
+    everySteps: Int? = nil, everyInterval: Duration? = nil, saveOnTrainEpochEnd: Bool? = nil,
+    saveOnException: Bool = false, enableVersionCounter: Bool = true
   ) {
     self.directory = directory
     self.monitor = monitor
     self.mode = mode
-    self.keep = keep
+    self.keep = keep ?? (monitor != nil || !saveLast ? 1 : 0)
     self.saveLast = saveLast
-    self.everyEpochs = everyEpochs
+    self.saveWeightsOnly = saveWeightsOnly
+    self.fileName = fileName ?? CheckpointFileName.usual
+    insertsMetricNames = insertMetricNames
+    self.everyEpochs = everyEpochs ?? (everySteps == nil && everyInterval == nil ? 1 : 0)
     self.everySteps = everySteps
+    self.everyInterval = everyInterval
+    self.saveOnTrainEpochEnd = saveOnTrainEpochEnd
+    self.saveOnException = saveOnException
+    self.enableVersionCounter = enableVersionCounter
   }
 
-  public override var stateKey: String {
-    "ModelCheckpoint{'monitor': \(monitor.map { "'\($0)'" } ?? "None"), 'mode': '\(mode == .minimum ? "min" : "max")'}"
-  }
-
-  public override func setup(_ trainer: Trainer, _ stage: Stage) throws {
-    if keep < -1 || everyEpochs < 1 || (everySteps ?? 1) < 1 {
-      throw ConfigurationError(
-        "ModelCheckpoint", "keep: \(keep), everyEpochs: \(everyEpochs), everySteps: \(everySteps ?? 1)",
-        suggestion: "give keep: -1 (all) or more, and at least 1 for everyEpochs and everySteps")
-    }
-    directory = directory ?? trainer.outputDirectory + "/checkpoints"
-    guard stage == .fit else { return }
-    best = []
-    savedStep = -1
-    hasJudged = false
-  }
-
-  public override func onTrainBatchEnd(_ trainer: Trainer, _ index: Int) throws {
-    let step = trainer.progress.globalStep
-    guard let everySteps, trainer.isStepBoundary, step % everySteps == 0, step != savedStep else { return }
-    try save(trainer, judged: false)
-  }
-
-  public override func onTrainEpochEnd(_ trainer: Trainer) throws {
-    guard trainer.progress.epoch % everyEpochs == 0 else { return }
-    try save(trainer, judged: true)
-  }
-
-  public override func onTrainEnd(_ trainer: Trainer) throws {
-    if let monitor, keep != 0, !hasJudged {
-      let known = trainer.callbackMetrics.keys.sorted().joined(separator: ", ")
-      trainer.announce(
-        "note: ModelCheckpoint monitors '\(monitor)', which was never logged; known: \(known.isEmpty ? "none" : known)")
-    }
-    if trainer.progress.globalStep != savedStep { try save(trainer, judged: false) }
-  }
-
-  public override func onInterrupt(_ trainer: Trainer) throws {
-    guard saveLast, let directory else { return }
-    lastPath = directory + "/last.ckpt"
-    try trainer.saveCheckpoint(to: directory + "/last.ckpt", alone: true)
-  }
-
-  private func save(_ trainer: Trainer, judged: Bool) throws {
-    guard let directory else { return }
-    savedStep = trainer.progress.globalStep
-    let checkpointPath = judged ? try rank(trainer, in: directory) : nil
-    if saveLast { lastPath = directory + "/last.ckpt" }
-    let paths = [checkpointPath, saveLast ? lastPath : nil].compactMap { $0 }
-    if !paths.isEmpty { try trainer.saveCheckpoint(to: paths) }
-    while keep >= 0, best.count > keep { try trainer.strategy.removeCheckpoint(at: best.removeLast().path) }
-  }
-
-  /// Enters the present state among the best by the score of rank 0; returns its path when it is one of them.
-  private func rank(_ trainer: Trainer, in directory: String) throws -> String? {
-    guard let monitor, keep != 0 else { return nil }
-    // A metric from an earlier epoch does not describe this state.
-    let isFresh = trainer.metricSteps[monitor] == trainer.progress.globalStep
-    guard let score = try trainer.strategy.broadcast(number: isFresh ? trainer.callbackMetrics[monitor] : nil) else {
-      return nil
-    }
-    hasJudged = true
-    guard !score.isNaN, keep < 0 || best.count < keep || isBetter(score, than: best[best.count - 1].score) else {
-      return nil
-    }
-    let path = "\(directory)/epoch=\(trainer.progress.epoch - 1)-step=\(trainer.progress.globalStep).ckpt"
-    best.removeAll { $0.path == path }
-    let place = best.firstIndex { isBetter(score, than: $0.score) } ?? best.count
-    best.insert(Kept(path: path, score: score), at: place)
-    return path
-  }
-
-  private func isBetter(_ score: Double, than other: Double) -> Bool {
-    mode == .minimum ? score < other : score > other
-  }
-
-  public override func state() -> ArchiveDictionary {
-    var scores = ArchiveDictionary()
-    for kept in best { scores[kept.path] = .tensor(Tensor(kept.score, dtype: .float64)) }
-    return [
-      "monitor": monitor.map { .string($0) } ?? .none,
-      "best_model_score": best.first.map { .tensor(Tensor($0.score, dtype: .float64)) } ?? .none,
-      "best_model_path": .string(bestPath ?? ""),
-      "current_score": .none,
-      "dirpath": directory.map { .string($0) } ?? .none,
-      "best_k_models": .dictionary(scores),
-      "kth_best_model_path": .string(best.last?.path ?? ""),
-      "kth_value": best.last.map { .tensor(Tensor($0.score, dtype: .float64)) } ?? .none,
-      "last_model_path": .string(lastPath ?? ""),
-    ]
-  }
+  /// The name of Lightning's callback with the same settings.
+  public override var stateKey: String { lightningKey }
+  public override func state() -> ArchiveDictionary { archive }
+  public override func load(_ state: ArchiveDictionary) throws { try restore(state) }
 
   public override func adopt(_ state: ArchiveDictionary) throws {
     directory = state["dirpath"]?.stringValue ?? directory
     try load(state)
   }
 
-  public override func load(_ state: ArchiveDictionary) throws {
-    guard state["dirpath"]?.stringValue == directory, let scores = state["best_k_models"]?.dictionaryValue else {
-      return
-    }
-    best = try scores.compactMap { key, value in
-      guard case .string(let path) = key, case .tensor(let score) = value, Folder.exists(path) else { return nil }
-      return Kept(path: path, score: try score.scalar())
-    }
-    best.sort { isBetter($0.score, than: $1.score) }
-    lastPath = state["last_model_path"]?.stringValue
+  public override func setup(_ trainer: Trainer, _ stage: Stage) throws {
+    try check(trainer)
+    template = try CheckpointFileName(fileName, insertsNames: insertsMetricNames)
+    directory = Folder.absolute(directory ?? trainer.outputDirectory + "/checkpoints")
+    guard stage == .fit else { return }
+    best = []
+    bestPath = nil
+    currentScore = nil
+    savedStep = -1
+    savedPath = nil
+    hasValidated = false
+    isDeferred = false
+    hasWarned = false
   }
+
+  private func check(_ trainer: Trainer) throws {
+    if keep < -1 || everyEpochs < 0 || (everySteps ?? 1) < 1 || (everyInterval ?? .seconds(1)) <= .zero {
+      throw ConfigurationError(
+        "ModelCheckpoint",
+        "keep: \(keep), everyEpochs: \(everyEpochs), everySteps: \(everySteps.map(String.init) ?? "nil"), everyInterval: "
+          + (everyInterval.map { "\($0)" } ?? "nil"),
+        suggestion: "give keep: -1 (all) or more, everyEpochs: 0 or more, everySteps: 1 or more and a positive interval"
+      )
+    }
+    if monitor == nil && keep > 1 {
+      throw ConfigurationError(
+        "ModelCheckpoint", "keep: \(keep) without a monitor: there is nothing to say which are the best",
+        suggestion: "name the metric with monitor:, or give keep: 1 (the newest) or -1 (all)")
+    }
+    if trainer.callbacks.contains(where: { $0 !== self && $0.stateKey == stateKey }) {
+      throw ConfigurationError(
+        "ModelCheckpoint", "there are two \(stateKey), whose states in a checkpoint could not be told apart",
+        suggestion: "leave one out, or let them differ in monitor, mode or in when they save")
+    }
+  }
+
+  public override func onTrainStart(_ trainer: Trainer) { lastTime = .now }
+
+  public override func onTrainBatchEnd(_ trainer: Trainer, _ index: Int) throws {
+    let step = trainer.progress.globalStep
+    guard trainer.isStepBoundary, step != savedStep else { return }
+    var isDue = everySteps.map { step % $0 == 0 } ?? false
+    if let everyInterval {
+      // The clocks of the ranks differ: that of rank 0 decides.
+      let isTime = try trainer.strategy.broadcast(number: ContinuousClock.now - lastTime >= everyInterval ? 1 : 0) == 1
+      if isTime { lastTime = .now }
+      isDue = isDue || isTime
+    }
+    if isDue { try save(trainer, isEpochEnd: false) }
+  }
+
+  public override func onValidationEnd(_ trainer: Trainer) throws {
+    guard trainer.stage == .fit, !trainer.isSanityChecking else { return }
+    hasValidated = true
+    let isDue = isDueInEpoch(trainer.progress.epoch + 1) && !savesOnTrainEpochEnd(trainer)
+    if isDeferred || isDue { try save(trainer, isEpochEnd: false) }
+  }
+
+  public override func onTrainEpochEnd(_ trainer: Trainer) throws {
+    guard savesOnTrainEpochEnd(trainer), isDueInEpoch(trainer.progress.epoch) else { return }
+    try save(trainer, isEpochEnd: true)
+  }
+
+  public override func onTrainEnd(_ trainer: Trainer) throws {
+    guard saveLast, trainer.progress.globalStep != savedStep else { return }
+    try save(trainer, isEpochEnd: false, onlyLast: true)
+  }
+
+  public override func onInterrupt(_ trainer: Trainer) throws {
+    guard saveLast else { return }
+    let decision = decide(trainer, isEpochEnd: false, onlyLast: true)
+    lastPath = decision.lastPath
+    try trainer.saveAlone(to: decision.paths, weightsOnly: saveWeightsOnly)
+  }
+
+  public override func onException(_ trainer: Trainer, _ error: any Error) {
+    guard saveOnException, trainer.isGlobalZero, trainer.stage == .fit, !trainer.isSanityChecking,
+      trainer.progress.globalStep != savedStep, trainer.progress.globalStep > 0
+    else { return }
+    var decision = decide(trainer, isEpochEnd: false, onlyLast: true)
+    if keep != 0 { decision.path = path(trainer, isOwn: { $0 == self.bestPath }) }
+    do {
+      lastPath = decision.lastPath ?? lastPath
+      try trainer.saveAlone(to: decision.paths, weightsOnly: saveWeightsOnly)
+      trainer.announce("note: the state before the failure is in \(decision.paths.joined(separator: " and "))")
+    } catch {
+      trainer.announce("note: the state before the failure cannot be saved: \(error)")
+    }
+  }
+
+  private func isDueInEpoch(_ epoch: Int) -> Bool { everyEpochs > 0 && epoch % everyEpochs == 0 }
+
+  func savesOnTrainEpochEnd(_ trainer: Trainer) -> Bool { saveOnTrainEpochEnd ?? true }
 }

@@ -1,4 +1,5 @@
 public import Torch
+internal import TorchNN
 
 /// A saved state of training, in the layout of PyTorch Lightning's `.ckpt` files.
 ///
@@ -26,4 +27,16 @@ public struct Checkpoint {
 
   /// The version of Lightning whose layout is written.
   static let lightningVersion = "2.6.0"
+
+  /// Gives a module the weights.
+  func loadWeights(into module: AnyLightningModule, _ path: String) throws {
+    guard let state = stateDictionary else {
+      throw CheckpointError(path: path, reason: "there is no 'state_dict' in it, so it is not a training checkpoint")
+    }
+    do {
+      _ = try withErrorScope { try module.load(state) }
+    } catch let error as StateDictionaryError {
+      throw CheckpointError(path: path, reason: "it is of another model than \(type(of: module)).\n\(error)")
+    }
+  }
 }

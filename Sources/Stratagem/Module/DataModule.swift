@@ -1,3 +1,4 @@
+public import Torch
 public import TorchData
 
 /// The data of a run: where it comes from and how it is loaded.
@@ -25,6 +26,19 @@ open class DataModule<Batch> {
   open func testLoaders() throws -> [DataLoader<Batch>] { try testLoader().map { [$0] } ?? [] }
 
   open func teardown(_ stage: Stage) {}
+
+  // Checkpoints
+  /// The name under which the state is kept in checkpoints: the name of the type, as in Lightning.
+  open var stateKey: String { "\(type(of: self))" }
+
+  /// The state to be kept in checkpoints; empty for none.
+  open func state() -> ArchiveDictionary { [:] }
+
+  /// Takes over what ``state()`` returned. Called after ``setup(_:)``, before loaders are asked for.
+  open func load(_ state: ArchiveDictionary) throws {}
+
+  /// What is worth keeping of the settings: saved in checkpoints as `datamodule_hyper_parameters`.
+  open var hyperParameterArchive: ArchiveDictionary { [:] }
 }
 
 /// Loaders that exist already, as a data module.

@@ -240,19 +240,32 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   open func optimizerState() throws -> [ArchiveValue] { optimizers.map { $0.stateDictionary() } }
 
-  /// Writes a checkpoint. Called on all ranks; rank 0 writes.
-  open func save(_ checkpoint: Checkpoint, to path: String) throws {
-    guard isGlobalZero else { return }
-    try (checkpointIO ?? FileCheckpointIO()).save(checkpoint, to: path)
+  /// What writes and reads checkpoints: ``checkpointIO``, or single files when there is none.
+  public final var storage: any CheckpointIO { checkpointIO ?? FileCheckpointIO() }
+
+  /// Writes a checkpoint to some places. Called on all ranks; rank 0 writes.
+  open func save(_ checkpoint: Checkpoint, to paths: [String], options: [String: String] = [:]) throws {
+    if isGlobalZero { try storage.save(checkpoint, to: paths, options: options) }
   }
 
-  open func loadCheckpoint(from path: String) throws -> Checkpoint {
-    try (checkpointIO ?? FileCheckpointIO()).load(from: path)
+  /// Reads a checkpoint, on every rank.
+  open func loadCheckpoint(from path: String, weightsOnly: Bool = false) throws -> Checkpoint {
+    try storage.load(from: path, weightsOnly: weightsOnly)
   }
 
+  /// Removes a checkpoint. Called on all ranks; rank 0 removes.
   open func removeCheckpoint(at path: String) throws {
-    guard isGlobalZero else { return }
-    try (checkpointIO ?? FileCheckpointIO()).remove(at: path)
+    if isGlobalZero { try storage.remove(at: path) }
+  }
+
+  /// Throws the error of a checkpoint that was being written in the background.
+  final func checkCheckpoints() throws {
+    if isGlobalZero { try checkpointIO?.check() }
+  }
+
+  /// Waits for checkpoints that are being written in the background.
+  final func finishCheckpoints() throws {
+    if isGlobalZero { try checkpointIO?.tearDown() }
   }
 
   /// Adds to an error what the strategy knows of its cause.

@@ -37,6 +37,7 @@ extension Trainer {
         try strategy.setUpEnvironment()
         try continueLoggers()
         let result = try withRuntimeSettings { try withErrorScope { try body(call.checkpoint) } }
+        try strategy.finishCheckpoints()
         try call.record(result)
         try strategy.finishRun()
         return result
@@ -49,6 +50,8 @@ extension Trainer {
       let cause = strategy.launcher.cause(of: strategy.explained(error))
       for callback in callbacks { callback.onException(self, cause) }
       strategy.onException(cause)
+      // What is being written is worth keeping, but the error that ended the run is the one to tell.
+      try? strategy.finishCheckpoints()
       strategy.launcher.leave(with: cause)
       throw cause
     }

@@ -81,6 +81,7 @@ extension Trainer {
     _ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>, _ checkpoint: Checkpoint?,
     _ path: String?
   ) throws {
+    dataModule = data
     if settings.prepareDataPerNode ? strategy.localRank == 0 : strategy.rank == 0 {
       try data.prepareData()
       try model.prepareData()

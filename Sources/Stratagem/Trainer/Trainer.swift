@@ -73,6 +73,10 @@ public final class Trainer {
   /// The step after which each metric was last computed.
   var metricSteps: [String: Int] = [:]
   var progressBar: ProgressBar
+  /// The checkpoint that the present fit goes on from.
+  var resumedPath: String?
+  /// The data of the present run.
+  var dataModule: (any CheckpointedData)?
 
   /// - Parameters:
   ///   - strategy: how the model is distributed: an alias (`"ddp"`, `.ddp`), a case with options

@@ -14,4 +14,7 @@ public struct TrainingProgress: Sendable, Hashable {
   public var samples = 0
   /// Seconds of training, over all resumed runs.
   public var seconds = 0.0
+
+  /// The epoch as Lightning counts it, where the epoch that has just ended is still the present one.
+  var lightningEpoch: Int { batch == 0 && epoch > 0 ? epoch - 1 : epoch }
 }

@@ -109,6 +109,7 @@ struct FitOptions<Program: TrainingCommand>: ParsableArguments {
     if noCheckpoints { return nil }
     let monitor = Program.defaults.monitor
     return ModelCheckpoint(
-      directory: output, monitor: monitor?.metric, mode: monitor?.mode ?? .minimum, everySteps: checkpointEverySteps)
+      directory: output, monitor: monitor?.metric, mode: monitor?.mode ?? .minimum, everyEpochs: 1,
+      everySteps: checkpointEverySteps)
   }
 }

@@ -43,6 +43,7 @@ extension FitLoop {
     trainer.progressBar.advance(batch: index + 1)
     // Counted in batches, not in rows, so that all ranks meet here whatever they logged.
     if trainer.progress.totalBatches % Trainer.batchesPerFlush == 0 { try trainer.flushStepRows() }
+    try strategy.checkCheckpoints()
     try trainer.call({ try $0.onTrainBatchEnd(self.trainer, index) }, { try $0.onTrainBatchEnd(index) })
     trainer.collectBatch(number, step: step)
     if trainer.isStepBoundary { try stopIfInterrupted() } else { InterruptMonitor.shared.acknowledge() }

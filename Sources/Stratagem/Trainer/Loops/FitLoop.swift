@@ -62,7 +62,7 @@ final class FitLoop<Batch> {
   private func startLoggers() throws {
     trainer.hasStartedLoggers = true
     guard strategy.isGlobalZero else { return }
-    let parameters = model.hyperParameterArchive.compactMap { key, value -> (name: String, value: String)? in
+    let parameters = model.savedHyperParameters.compactMap { key, value -> (name: String, value: String)? in
       guard case .string(let name) = key else { return nil }
       return (name, value.stringValue ?? "\(value)")
     }

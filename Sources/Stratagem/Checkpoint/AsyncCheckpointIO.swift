@@ -1,0 +1,52 @@
+internal import Torch
+
+/// Checkpoints that are written while training goes on.
+///
+/// A save copies the tensors, for which it holds as much memory again until they are written, and leaves the writing to
+/// a thread. One checkpoint is written at a time: the next save waits for the one before. When writing fails, the run
+/// fails at its next batch, or at the latest at its end, where the last write is waited for.
+///
+/// ```swift
+/// let trainer = try Trainer(strategy: "ddp", devices: 2, plugins: [AsyncCheckpointIO()])
+/// ```
+public final class AsyncCheckpointIO: WrappingCheckpointIO {
+  public let base: any CheckpointIO
+  private let writer = CheckpointWriter()
+
+  /// - Parameter base: what writes, on another thread, and reads.
+  public init(_ base: any CheckpointIO = FileCheckpointIO()) { self.base = base }
+
+  public func save(_ checkpoint: Checkpoint, to path: String, options: [String: String]) throws {
+    try save(checkpoint, to: [path], options: options)
+  }
+
+  public func save(_ checkpoint: Checkpoint, to paths: [String], options: [String: String]) throws {
+    try writer.waitForSaves()
+    let snapshot = try withErrorScope { CheckpointSnapshot.copy(checkpoint) }
+    writer.enqueue(writing: paths) { [base] in try base.save(snapshot, to: paths, options: options) }
+  }
+
+  /// Reads what is written by then.
+  public func load(from path: String, weightsOnly: Bool) throws -> Checkpoint {
+    try writer.finish()
+    return try base.load(from: path, weightsOnly: weightsOnly)
+  }
+
+  /// Removes a checkpoint after the saves that were asked for before.
+  public func remove(at path: String) throws {
+    writer.enqueue { [base] in try base.remove(at: path) }
+  }
+
+  public func exists(at path: String) -> Bool { writer.isPending(path) || base.exists(at: path) }
+
+  public func check() throws {
+    try writer.check()
+    try base.check()
+  }
+
+  public func tearDown() throws {
+    let written = Result { try writer.finish() }
+    try base.tearDown()
+    try written.get()
+  }
+}
