@@ -71,16 +71,18 @@ class Batches:
 
 
 class Record(Callback):
-    """The loss of every batch, and where the run stood when it began."""
+    """The loss of every batch, and where the run stood when it began the first one."""
 
     def __init__(self):
         self.losses, self.start = {}, None
 
-    def on_train_start(self, trainer, module):
-        self.start = {"epoch": trainer.current_epoch, "global_step": trainer.global_step}
+    def on_train_batch_start(self, trainer, module, batch, index):
+        if not self.start:
+            self.start = {"epoch": trainer.current_epoch, "global_step": trainer.global_step}
 
     def on_train_batch_end(self, trainer, module, outputs, batch, index):
-        self.losses[trainer.fit_loop.epoch_loop.total_batch_idx] = outputs["loss"].item()
+        loss = outputs["loss"].item() * trainer.accumulate_grad_batches
+        self.losses[trainer.fit_loop.epoch_loop.total_batch_idx] = loss
 
 
 def place(file):

@@ -49,7 +49,8 @@ struct CheckpointTests {
     let names = best.map { "epoch=\($0)-step=\(($0 + 1) * stepsPerEpoch).ckpt" }
     #expect(run.folder.names(in: "checkpoints") == (names + ["last.ckpt"]).sorted())
     let state = try CheckpointFile("\(run.folder.path)/checkpoints/last.ckpt").contents["callbacks"]?.dictionaryValue?[
-      "ModelCheckpoint{'monitor': 'train/sum_epoch', 'mode': 'max'}"]?.dictionaryValue
+      "ModelCheckpoint{'monitor': 'train/sum_epoch', 'mode': 'max', 'every_n_train_steps': 0, 'every_n_epochs': 1, "
+        + "'train_time_interval': None}"]?.dictionaryValue
     #expect(state?["best_model_path"]?.stringValue == "\(run.folder.path)/checkpoints/\(names[0])")
     #expect(try state?["best_model_score"]?.tensorValue?.scalar() == scores[best[0]])
   }
