@@ -36,7 +36,8 @@ extension ModelCheckpoint {
   func decide(_ trainer: Trainer, isEpochEnd: Bool, onlyLast: Bool) -> Decision {
     var decision = Decision()
     if saveLast {
-      decision.lastPath = free(trainer, isOwn: { $0 == self.lastPath }) { "\(self.directory ?? ".")/last\($0).ckpt" }
+      // A resumed run goes on with the file that it was resumed from.
+      decision.lastPath = free(trainer, isOwn: { $0 == self.lastPath || $0 == trainer.resumedPath }) { "\(self.directory ?? ".")/last\($0).ckpt" }
     }
     guard !onlyLast, keep != 0 else { return decision }
     guard let monitor else {
@@ -44,7 +45,7 @@ extension ModelCheckpoint {
       return decision
     }
     guard let score = freshScore(trainer, monitor) else {
-      decision.isDeferred = !isEpochEnd
+      decision.isDeferred = isDeferred || !isEpochEnd
       if isEpochEnd && trainer.callbackMetrics[monitor] == nil { missing(monitor, trainer, &decision) }
       return decision
     }

@@ -68,6 +68,8 @@ public final class ModelCheckpoint: Callback {
   var hasValidated = false
   /// Whether a score is to be judged as soon as validation has computed it.
   var isDeferred = false
+  /// Whether the validation at the end of the epoch asked for a checkpoint.
+  private var savesAtEpochEnd = false
   var hasWarned = false
   var lastTime = ContinuousClock.now
 
@@ -110,6 +112,7 @@ public final class ModelCheckpoint: Callback {
 
   /// The name of Lightning's callback with the same settings.
   public override var stateKey: String { lightningKey }
+  public override var isMonitoring: Bool { true }
   public override func state() -> ArchiveDictionary { archive }
   public override func load(_ state: ArchiveDictionary) throws { try restore(state) }
 
@@ -121,7 +124,7 @@ public final class ModelCheckpoint: Callback {
   public override func setup(_ trainer: Trainer, _ stage: Stage) throws {
     try check(trainer)
     template = try CheckpointFileName(fileName, insertsNames: insertsMetricNames)
-    directory = Folder.absolute(directory ?? trainer.outputDirectory + "/checkpoints")
+    directory = Folder.absolute(directory ?? trainer.defaultCheckpointDirectory)
     guard stage == .fit else { return }
     best = []
     bestPath = nil
@@ -130,6 +133,7 @@ public final class ModelCheckpoint: Callback {
     savedPath = nil
     hasValidated = false
     isDeferred = false
+    savesAtEpochEnd = false
     hasWarned = false
   }
 
@@ -173,11 +177,18 @@ public final class ModelCheckpoint: Callback {
     guard trainer.stage == .fit, !trainer.isSanityChecking else { return }
     hasValidated = true
     let isDue = isDueInEpoch(trainer.progress.epoch + 1) && !savesOnTrainEpochEnd(trainer)
-    if isDeferred || isDue { try save(trainer, isEpochEnd: false) }
+    guard isDeferred || isDue else { return }
+    if trainer.progress.batch == trainer.layout?.batchCount {
+      // The epoch is as good as over: a checkpoint of its end is the better one to resume from.
+      savesAtEpochEnd = true
+    } else {
+      try save(trainer, isEpochEnd: false)
+    }
   }
 
   public override func onTrainEpochEnd(_ trainer: Trainer) throws {
-    guard savesOnTrainEpochEnd(trainer), isDueInEpoch(trainer.progress.epoch) else { return }
+    guard savesAtEpochEnd || savesOnTrainEpochEnd(trainer) && isDueInEpoch(trainer.progress.epoch) else { return }
+    savesAtEpochEnd = false
     try save(trainer, isEpochEnd: true)
   }
 
@@ -210,5 +221,7 @@ public final class ModelCheckpoint: Callback {
 
   private func isDueInEpoch(_ epoch: Int) -> Bool { everyEpochs > 0 && epoch % everyEpochs == 0 }
 
-  func savesOnTrainEpochEnd(_ trainer: Trainer) -> Bool { saveOnTrainEpochEnd ?? true }
+  private func savesOnTrainEpochEnd(_ trainer: Trainer) -> Bool {
+    saveOnTrainEpochEnd ?? (trainer.settings.validationInterval == .all && trainer.settings.validateEveryEpochs != nil)
+  }
 }

@@ -36,7 +36,9 @@ public final class LaunchedCall<Output> {
   /// Reads what the call begins with. Done before other processes are started, a wrong path is told at once.
   public func prepare() throws {
     guard !isPrepared else { return }
-    checkpoint = try path.map { try trainer.strategy.loadCheckpoint(from: $0) }
+    checkpoint = try path.map {
+      try trainer.strategy.loadCheckpoint(from: $0, weightsOnly: name != Stage.fit.rawValue)
+    }
     isPrepared = true
   }
 

@@ -151,8 +151,9 @@ open class AnyLightningModule: Module {
   open func onPredictModelTrain() throws {}
   /// Adds to a checkpoint that is about to be written.
   open func onSaveCheckpoint(_ checkpoint: inout Checkpoint) throws {}
-  /// Reads what ``onSaveCheckpoint(_:)`` added.
-  open func onLoadCheckpoint(_ checkpoint: Checkpoint) throws {}
+  /// Reads what ``onSaveCheckpoint(_:)`` added, and may change the checkpoint, for example rename weights, before anything
+  /// else is taken over from it.
+  open func onLoadCheckpoint(_ checkpoint: inout Checkpoint) throws {}
 
   /// The answer puts each layer back into the mode it is in now.
   final func rememberModes() -> () -> Void {

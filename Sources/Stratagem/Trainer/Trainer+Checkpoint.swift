@@ -63,8 +63,8 @@ extension Trainer {
 
   private var loopState: LoopState {
     LoopState(
-      progress, accumulate: settings.accumulate, batchCount: layout?.batchCount ?? 0,
-      isAutomatic: strategy.optimizers.count == 1)
+      progress, accumulate: accumulate, batchCount: layout?.batchCount ?? 0,
+      isAutomatic: strategy.module?.automaticOptimization ?? true)
   }
 
   private func addTrainingState(to checkpoint: inout Checkpoint) throws {
@@ -76,6 +76,10 @@ extension Trainer {
     checkpoint["callbacks"] = .dictionary(states)
     checkpoint["optimizer_states"] = .list(try strategy.optimizerState())
     checkpoint["lr_schedulers"] = .list(strategy.schedules.map { $0.schedule.stateDictionary() })
+    if let precision = strategy.precision {
+      let state = precision.state()
+      if !state.isEmpty { checkpoint[precision.stateKey] = .dictionary(state) }
+    }
   }
 
   private func addHyperParameters(to checkpoint: inout Checkpoint) {

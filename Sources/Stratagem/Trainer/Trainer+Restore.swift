@@ -6,7 +6,8 @@ internal import TorchOptim
 extension Trainer {
   /// Takes over the weights, and what the hooks and the data make of the checkpoint.
   func loadWeights(_ checkpoint: Checkpoint, _ path: String, into module: AnyLightningModule) throws {
-    try module.onLoadCheckpoint(checkpoint)
+    var checkpoint = checkpoint
+    try module.onLoadCheckpoint(&checkpoint)
     try checkpoint.loadWeights(into: module, path)
     if let dataModule, let state = checkpoint[dataModule.stateKey]?.dictionaryValue {
       try naming(path, "the state of \(dataModule.stateKey) cannot be restored: ") { try dataModule.load(state) }
@@ -16,11 +17,14 @@ extension Trainer {
 
   /// Restores everything but the weights. Called after the optimizers were made.
   func restoreTraining(_ checkpoint: Checkpoint, _ path: String) throws {
-    try restoreOptimizers(checkpoint, path)
+    if strategy.restoresOptimizer { try restoreOptimizers(checkpoint, path) }
     let states = checkpoint["callbacks"]?.dictionaryValue ?? [:]
     for callback in callbacks {
       guard let state = states[callback.stateKey]?.dictionaryValue else { continue }
       try naming(path, "the state of \(callback.stateKey) cannot be restored: ") { try callback.load(state) }
+    }
+    if let precision = strategy.precision, let state = checkpoint[precision.stateKey]?.dictionaryValue {
+      try naming(path, "the state of \(precision.stateKey) cannot be restored: ") { try precision.load(state) }
     }
     progress = try LoopState.progress(of: checkpoint, path)
   }

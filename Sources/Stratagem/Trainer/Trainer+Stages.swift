@@ -5,11 +5,14 @@ extension Trainer {
   /// Trains `model`, validating after each epoch.
   ///
   /// - Parameter resumeFrom: a checkpoint to continue from: weights, optimizer, schedules, random state, and the place in
-  ///   the epoch, so that the result is that of an uninterrupted run.
+  ///   the epoch, so that the result is that of an uninterrupted run. A path; `last` for the newest `last.ckpt` that
+  ///   this trainer's ``ModelCheckpoint`` wrote, if there is one; `best`, or `hpc` for that of a requeued job.
   public func fit<Batch>(
     _ model: LightningModule<Batch>, _ data: DataModule<Batch>, resumeFrom path: String? = nil
   ) throws {
     try FitLoop<Batch>.check(model, settings)
+    let path = try checkpointPath(path, .fit)
+    resumedPath = path.map(Folder.absolute)
     try launch(.fit, model, from: path, carrying: .nothing) { checkpoint in
       try FitLoop(trainer: self, model: model, data: data, resuming: checkpoint.map { ($0, path ?? "") }).run()
     }
@@ -27,7 +30,8 @@ extension Trainer {
   ///
   /// They are written to the loggers when this trainer has fitted before; otherwise there is no run they belong to.
   ///
-  /// - Parameter path: a checkpoint to take the weights from; those of `model` when left out.
+  /// - Parameter path: a checkpoint to take the weights from: a path, or `best` or `last` for one that this trainer's
+  ///   ``ModelCheckpoint`` wrote; the weights of `model` when left out.
   @discardableResult
   public func validate<Batch>(
     _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String? = nil
@@ -50,7 +54,8 @@ extension Trainer {
   public func predict<Batch>(
     _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String? = nil
   ) throws -> Tensor? {
-    try launch(.predict, model, from: path, carrying: .predictions) { [self] checkpoint in
+    let path = try checkpointPath(path, .predict)
+    return try launch(.predict, model, from: path, carrying: .predictions) { [self] checkpoint in
       try prepare(.predict, model, data, checkpoint, path)
       guard let loader = try withErrorScope({ try data.predictLoader() }) else {
         throw TrainingError.noData("predict needs a loader: override predictLoader() of \(type(of: data))")
@@ -63,7 +68,8 @@ extension Trainer {
   private func evaluate<Batch>(
     _ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>, from path: String?
   ) throws -> [String: Double] {
-    try launch(stage, model, from: path, carrying: .metrics) { [self] checkpoint in
+    let path = try checkpointPath(path, stage)
+    return try launch(stage, model, from: path, carrying: .metrics) { [self] checkpoint in
       try prepare(stage, model, data, checkpoint, path)
       let loaders = try withErrorScope { stage == .test ? try data.testLoaders() : try data.validationLoaders() }
       guard !loaders.isEmpty else {

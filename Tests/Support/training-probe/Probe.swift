@@ -16,6 +16,7 @@ struct Probe {
     switch options.scenario {
     case "fit": try fit(trainer)
     case "stages": try runStages(trainer)
+    case "words": try evaluateWords(trainer)
     case "fit-twice": try fitTwice(trainer)
     case "other-size": try changeSize(trainer)
     case "validate": report(trainer, try trainer.validate(makeModel(), makeData(trainer), from: options["from"]))
@@ -35,20 +36,19 @@ struct Probe {
 
   func makeTrainer(_ output: String) throws -> Trainer {
     var callbacks: [Callback] = [recorder]
-    if let every = options.int("every-steps") {
-      callbacks.append(ModelCheckpoint(monitor: nil, everySteps: every))
-    } else if let monitor = options["monitor"] {
-      callbacks.append(ModelCheckpoint(monitor: monitor, mode: .maximum, keep: options.int("keep", 1)))
-    }
     if options.has("monitors") {
       callbacks += [LearningRateMonitor(momentum: true, weightDecay: true), DeviceStatsMonitor(), ModelSummary()]
     }
     return try Trainer(
       strategy: strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
-      precision: try precision(), plugins: options.has("layer-sync-plugin") ? [SyncBatchNormalization()] : [],
+      precision: try precision(),
+      plugins: makePlugins() + (options.has("layer-sync-plugin") ? [SyncBatchNormalization()] : []),
       until: options.int("epochs").map { .epochs($0) }, maxSteps: options.int("steps"),
       accumulate: options.int("accumulate", 1), clipNorm: options["clip-norm"].flatMap { Double($0) },
-      sanityBatches: options.int("sanity", 0), syncBatchNorm: options.has("sync-batch-norm"), callbacks: callbacks,
+      fastDevRun: options.int("dry", 0),
+      validationInterval: options.int("validation-interval").map { .batches($0) } ?? .all,
+      validateEveryEpochs: options.int("validate-every", 1), sanityBatches: options.int("sanity", 0),
+      syncBatchNorm: options.has("sync-batch-norm"), callbacks: callbacks + makeModelCheckpoints(),
       loggers: loggers(output),
       checkpointing: options["checkpoints"] != "no", output: output)
   }

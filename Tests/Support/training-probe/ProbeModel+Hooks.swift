@@ -96,7 +96,7 @@ final class RecordedModel: ProbeModel {
     return batch
   }
   override func onSaveCheckpoint(_ checkpoint: inout Checkpoint) { note("onSaveCheckpoint") }
-  override func onLoadCheckpoint(_ checkpoint: Checkpoint) { note("onLoadCheckpoint") }
+  override func onLoadCheckpoint(_ checkpoint: inout Checkpoint) { note("onLoadCheckpoint") }
 
   override func trainingStep(_ batch: [Tensor], at index: Int) throws -> StepOutput {
     note("trainingStep \(index) training=\(isTraining)")

@@ -72,9 +72,9 @@ final class RecordedDDP: DDPStrategy {
     note("optimizerState")
     return try super.optimizerState()
   }
-  override func loadCheckpoint(from path: String) throws -> Checkpoint {
+  override func loadCheckpoint(from path: String, weightsOnly: Bool) throws -> Checkpoint {
     note("loadCheckpoint")
-    return try super.loadCheckpoint(from: path)
+    return try super.loadCheckpoint(from: path, weightsOnly: weightsOnly)
   }
   override func onTrainStart() { note("onTrainStart") }
   override func onTrainEnd() { note("onTrainEnd") }
