@@ -33,6 +33,7 @@ let package = Package(
         .product(name: "TorchOptim", package: "stratagem"),
         .product(name: "TorchData", package: "stratagem"),
         .product(name: "Stratagem", package: "stratagem"),
+        .product(name: "StratagemLoggers", package: "stratagem"),
       ],
       swiftSettings: strict),
     // Runs it and the Python scripts in turn, and prints the table.

@@ -30,6 +30,9 @@ struct Suite {
     return [
       row("W1 step, Trainer - bare Swift loop", results, "trainer_us", "bare_us", "us", "trainer_over_bare_us", target),
       row("W1 step, Trainer with log and CSV", results, "logging_us", "bare_us", "us", "logging_over_bare_us", target),
+      row(
+        "W1 step, with CSV and TensorBoard - without", results, "both_us", "trainer_us", "us", "both_over_trainer_us",
+        .atMost(10, "us")),
       row("W1 step, bare Swift loop - C++ loop", results, "bare_us", "cxx_us", "us", "bare_over_cxx_us", target),
     ]
   }

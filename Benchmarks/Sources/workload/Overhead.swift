@@ -1,8 +1,9 @@
 import CFloor
 import Glibc
 import Stratagem
+import StratagemLoggers
 
-/// What a step of the digits MLP costs in a C++ loop, in a Swift loop, and in the Trainer, bare and with a logger.
+/// What a step of the digits MLP costs in a C++ loop, in a Swift loop, and in the Trainer, bare and with loggers.
 struct Overhead {
   /// Two epochs of 46 steps: what comes once an epoch is in the measurement.
   static let window = 92
@@ -18,22 +19,29 @@ struct Overhead {
     var bare: [Double] = []
     var lean: [Double] = []
     var logging: [Double] = []
+    var both: [Double] = []
     for round in 0...rounds {
-      let times = [try floorLoop(), try bareLoop(), try trainer(logs: false), try trainer(logs: true)].map(\.median)
+      let times = try [
+        floorLoop(), bareLoop(), trainer(loggers: []), trainer(loggers: [CSVLogger(temporary)]),
+        trainer(loggers: [CSVLogger(temporary), TensorBoardLogger(temporary)]),
+      ].map(\.median)
       if round == 0 { continue }
       floor.append(times[0])
       bare.append(times[1])
       lean.append(times[2])
       logging.append(times[3])
+      both.append(times[4])
     }
     var result = Result()
     result.add("cxx_us", floor.median * 1e6)
     result.add("bare_us", bare.median * 1e6)
     result.add("trainer_us", lean.median * 1e6)
     result.add("logging_us", logging.median * 1e6)
+    result.add("both_us", both.median * 1e6)
     result.add("bare_over_cxx_us", zip(bare, floor).map { $0 - $1 }.median * 1e6)
     result.add("trainer_over_bare_us", zip(lean, bare).map { $0 - $1 }.median * 1e6)
     result.add("logging_over_bare_us", zip(logging, bare).map { $0 - $1 }.median * 1e6)
+    result.add("both_over_trainer_us", zip(both, lean).map { $0 - $1 }.median * 1e6)
     return result
   }
 
@@ -64,13 +72,14 @@ struct Overhead {
     return clock.seconds
   }
 
-  func trainer(logs: Bool) throws -> [Double] {
+  /// - Parameter loggers: without any, the model does not call `log` either.
+  func trainer(loggers: [any MetricLogger]) throws -> [Double] {
     let clock = StepClock(warmup: Self.warmup, window: Self.window, windows: windows)
     let trainer = try Trainer(
       strategy: "single_device", accelerator: "cpu", devices: 1,
-      until: .steps(Self.warmup + windows * Self.window), callbacks: [clock], loggers: logs ? nil : [],
+      until: .steps(Self.warmup + windows * Self.window), callbacks: [clock], loggers: loggers,
       checkpointing: false, output: temporary, progress: .silent)
-    try trainer.fit(Digits(logsLoss: logs), data)
+    try trainer.fit(Digits(logsLoss: !loggers.isEmpty), data)
     return clock.seconds
   }
 

@@ -28,7 +28,7 @@ do {
     let windows = try options.count("windows", 43)
     let overhead = Overhead(data: DigitsData(folder: try options.data()), windows: windows, temporary: temporary)
     var result = Result()
-    result.add("steps_per_second", 1 / (try overhead.trainer(logs: false)).median)
+    result.add("steps_per_second", 1 / (try overhead.trainer(loggers: [])).median)
     result.print()
   case "start":
     let data = DigitsData(folder: try options.data(), batchSize: 32 / devices, validates: true)
