@@ -76,10 +76,7 @@ extension Trainer {
     checkpoint["callbacks"] = .dictionary(states)
     checkpoint["optimizer_states"] = .list(try strategy.optimizerState())
     checkpoint["lr_schedulers"] = .list(strategy.schedules.map { $0.schedule.stateDictionary() })
-    if let precision = strategy.precision {
-      let state = precision.state()
-      if !state.isEmpty { checkpoint[precision.stateKey] = .dictionary(state) }
-    }
+    strategy.precision?.addState(to: &checkpoint)
   }
 
   private func addHyperParameters(to checkpoint: inout Checkpoint) {

@@ -23,8 +23,10 @@ extension Trainer {
       guard let state = states[callback.stateKey]?.dictionaryValue else { continue }
       try naming(path, "the state of \(callback.stateKey) cannot be restored: ") { try callback.load(state) }
     }
-    if let precision = strategy.precision, let state = checkpoint[precision.stateKey]?.dictionaryValue {
-      try naming(path, "the state of \(precision.stateKey) cannot be restored: ") { try precision.load(state) }
+    if let precision = strategy.precision {
+      try naming(path, "the state of \(precision.stateKey) cannot be restored: ") {
+        try precision.loadState(from: checkpoint)
+      }
     }
     progress = try LoopState.progress(of: checkpoint, path)
   }
