@@ -27,6 +27,7 @@ run: setup ## Train the digits classifier with ddp on two processes (other argum
 test: setup ## Test the scripts and everything else
 	Tests/Scripts/run
 	swift build --build-tests -j $(JOBS) $(SWIFT_FLAGS)
+	Tests/Interoperability/run "$$(swift build --show-bin-path $(SWIFT_FLAGS))/digits"
 	swift test --skip-build $(SWIFT_FLAGS)
 	SWIFT_FLAGS="$(SWIFT_FLAGS)" Tests/Clients/run
 

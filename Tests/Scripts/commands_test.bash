@@ -29,19 +29,20 @@ test_make_says_one_sentence_without_swift() {
 test_make_runs_what_it_says() {
   cp "$repository/Makefile" "$box/checkout/"
   local folder
-  for folder in Scripts Clients; do
+  for folder in Scripts Interoperability Clients; do
     mkdir -p "$box/checkout/Tests/$folder"
-    printf '#!%s\necho "%s" >>"%s/calls"\n' "$(command -v bash)" "$folder" "$box" >"$box/checkout/Tests/$folder/run"
+    printf '#!%s\necho "%s" "$@" >>"%s/calls"\n' "$(command -v bash)" "$folder" "$box" >"$box/checkout/Tests/$folder/run"
     chmod +x "$box/checkout/Tests/$folder/run"
   done
   make_libtorch "$box/mine" 2.13.0
-  stub swift "if [[ \$1 == --version ]]; then echo 'Swift version 6.3.1'; else echo \"swift \$*\" >>'$box/calls'; fi"
+  stub swift "if [[ \$1 == --version ]]; then echo 'Swift version 6.3.1'; elif [[ \$2 == --show-bin-path ]]; then echo bin; else echo \"swift \$*\" >>'$box/calls'; fi"
   in_box LIBTORCH="$box/mine" make -C "$box/checkout" --no-print-directory run ARGS="--epochs 1" JOBS=2
   in_box LIBTORCH="$box/mine" make -C "$box/checkout" --no-print-directory test JOBS=2
   [[ $status == 0 ]] || wrong "make test failed"
   expect_same "what was run" "$(cat "$box/calls")" "swift run -c release -j 2 digits fit --epochs 1
 Scripts
 swift build --build-tests -j 2
+Interoperability bin/digits
 swift test --skip-build
 Clients"
 }

@@ -47,7 +47,9 @@ extension ModelCheckpoint {
     }
     best.sort { isBetter($0.score, than: $1.score) }
     if monitor != nil, !best.isEmpty { bestPath = best.first?.path }
-    lastPath = text("last_model_path")
+    // The file of the run that goes on here, though it may have been written after this state.
+    let last = directory + "/last.ckpt"
+    lastPath = text("last_model_path") ?? (Folder.exists(last) ? last : nil)
     currentScore = try state["current_score"]?.tensorValue?.scalar()
   }
 }
