@@ -37,7 +37,7 @@ extension ModelCheckpoint {
     var decision = Decision()
     if saveLast {
       // A resumed run goes on with the file that it was resumed from.
-      decision.lastPath = free(trainer, isOwn: { $0 == self.lastPath || $0 == trainer.resumedPath }) { "\(self.directory ?? ".")/last\($0).ckpt" }
+      decision.lastPath = free("last", trainer) { $0 == self.lastPath || $0 == trainer.resumedPath }
     }
     guard !onlyLast, keep != 0 else { return decision }
     guard let monitor else {
@@ -109,15 +109,16 @@ extension ModelCheckpoint {
       ?? "last"
     // The state may have been written already after this step, by another of the reasons to save.
     let written = savedStep == progress.globalStep ? savedPath : nil
-    return free(trainer, isOwn: { $0 == written || isOwn($0) }) { "\(self.directory ?? ".")/\(name)\($0).ckpt" }
+    return free(name, trainer) { $0 == written || isOwn($0) }
   }
 
   /// The first version of a name that no other run's file has.
-  private func free(_ trainer: Trainer, isOwn: (String) -> Bool, _ path: (String) -> String) -> String {
-    var candidate = path("")
+  private func free(_ name: String, _ trainer: Trainer, isOwn: (String) -> Bool) -> String {
+    let start = "\(directory ?? ".")/\(name)"
+    var candidate = start + ".ckpt"
     var version = 1
     while enableVersionCounter, !isOwn(candidate), trainer.strategy.storage.exists(at: candidate) {
-      candidate = path("-v\(version)")
+      candidate = "\(start)-v\(version).ckpt"
       version += 1
     }
     return candidate
