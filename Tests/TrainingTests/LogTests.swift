@@ -134,7 +134,7 @@ struct LogTests {
 
   @Test("A metric object and sums over an epoch go on where a checkpoint was written", arguments: [1, 2])
   func resuming(ranks: Int) throws {
-    let options = ["model=logging", "train=24", "val=-1", "checkpoints=no", "every-steps=2", "keep=2"]
+    let options = ["model=logging", "train=24", "val=-1", "checkpoints=no", "every-steps=2", "keep=-1"]
     let whole = try ProbeRun("fit", ranks, options: options + ["epochs=1"]).succeeded()
     let first = try ProbeRun("fit", ranks, options: options + ["steps=2"]).succeeded()
     let path = try #require(first.folder.names(in: "checkpoints").first { $0.hasSuffix(".ckpt") })

@@ -101,8 +101,8 @@ struct ModelCheckpointTests {
     #expect(run.status == 1)
     #expect(
       run.failure.hasPrefix(
-        "ModelCheckpoint monitors 'val/los', which was never logged; known: train/loss, train/sum, train/sum_epoch, val/accuracy, "
-          + "val/loss"), "\(run.failure)")
+        "ModelCheckpoint monitors 'val/los', which was never logged; known: train/loss, train/sum, train/sum_epoch, "
+          + "train/sum_step, val/accuracy, val/loss"), "\(run.failure)")
     let later = try ProbeRun("fit", ranks, "epochs=2", "train=24", "monitor=val/loss", "validate-every=2").succeeded()
     #expect(later.folder.names(in: "checkpoints") == ["epoch=1-step=\(12 / ranks).ckpt", "last.ckpt"])
     #expect(later.run.errors.contains("monitors 'val/loss', which has not been logged yet"))
