@@ -40,5 +40,9 @@ bool ct_generator_set_state(ct_generator generator, ct_tensor state) {
     return false;
   }
 }
+uint64_t ct_generator_draw(ct_generator generator) {
+  std::lock_guard<std::mutex> lock(generator->generator.mutex());
+  return at::check_generator<at::CPUGeneratorImpl>(generator->generator)->random64();
+}
 void ct_manual_seed(uint64_t seed) { at::manual_seed(seed); }
 }

@@ -93,4 +93,18 @@ void cp_interrupts_restore(void);
 /// The recorded signal, or 0.
 int cp_interrupt_pending(void);
 
+/// A counter on which threads wait until another thread has counted far enough.
+typedef struct cp_gate cp_gate;
+
+/// A gate at 0, or NULL without memory.
+cp_gate *cp_gate_create(void);
+void cp_gate_free(cp_gate *gate);
+uint32_t cp_gate_value(const cp_gate *gate);
+
+/// Counts one further and wakes the threads that wait. What this thread wrote before, they see.
+void cp_gate_advance(cp_gate *gate);
+
+/// Returns when the gate has come to `target`: watches it for some time before it sleeps.
+void cp_gate_wait(cp_gate *gate, uint32_t target, uint64_t spin_nanoseconds);
+
 #endif

@@ -9,6 +9,8 @@ void ct_generator_set_seed(ct_generator generator, uint64_t seed);
 uint64_t ct_generator_seed(ct_generator generator);
 ct_tensor ct_generator_state(ct_generator generator);
 bool ct_generator_set_state(ct_generator generator, ct_tensor state);
+/// The next 64 random bits.
+uint64_t ct_generator_draw(ct_generator generator);
 /// Seeds the default generators of every device.
 void ct_manual_seed(uint64_t seed);
 CT_END

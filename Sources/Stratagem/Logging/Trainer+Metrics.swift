@@ -24,6 +24,11 @@ extension Trainer {
   }
 
   func record(_ name: String, _ number: MetricNumber, _ options: LogOptions, sampleCount: Int?) {
+    if let replica = Replica.current {
+      return replica.record(
+        ReplicaMetric(
+          name: name, value: .number(number), options: options, sampleCount: sampleCount ?? replica.sampleCount))
+    }
     if options.rankZeroOnly && !isGlobalZero || refusesLogging(name) { return }
     if metrics.isRecording { return metrics.record(name, number, options, sampleCount: sampleCount) }
     keep(name, number.doubleValue)
@@ -35,6 +40,9 @@ extension Trainer {
   }
 
   func record(_ name: String, _ metric: any Metric, _ options: LogOptions) {
+    if let replica = Replica.current {
+      return replica.record(ReplicaMetric(name: name, value: .metric(metric), options: options, sampleCount: 0))
+    }
     if options.rankZeroOnly && !isGlobalZero || refusesLogging(name) { return }
     guard metrics.isRecording else {
       return record(name, .double(metric.compute(metric.state)), options, sampleCount: nil)

@@ -1,3 +1,5 @@
+internal import Torch
+
 /// One step of a module on one batch, without the type of the batch, so that a strategy can run it whole or in parts.
 public class ModuleStep<Output> {
   /// The samples of the batch.
@@ -14,6 +16,11 @@ public class ModuleStep<Output> {
   /// - Throws: ``ConfigurationError`` when the batch cannot be cut.
   public func split(into count: Int) throws -> [ModuleStep<Output>] {
     fatalError("\(type(of: self)) must override split(into:)")
+  }
+
+  /// The step on the batch as it is on `device`.
+  func moved(to device: Device) throws -> ModuleStep<Output> {
+    fatalError("\(type(of: self)) must override moved(to:)")
   }
 }
 
@@ -33,6 +40,10 @@ final class BatchStep<Batch, Output>: ModuleStep<Output> {
   }
 
   override func callAsFunction() throws -> Output { try run(batch) }
+
+  override func moved(to device: Device) throws -> ModuleStep<Output> {
+    BatchStep(module, try module.transfer(batch, to: device), sampleCount: sampleCount, run: run)
+  }
 
   override func split(into count: Int) throws -> [ModuleStep<Output>] {
     try module.split(batch, into: count).map { BatchStep(module, $0.batch, sampleCount: $0.sampleCount, run: run) }

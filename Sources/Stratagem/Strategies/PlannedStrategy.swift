@@ -18,8 +18,6 @@ final class PlannedStrategy: StrategyDescribing {
 
   /// The strategies that are not one process for each device on processors or GPUs.
   private static let families: [String: Family] = [
-    "dp": Family(processes: .one),
-    "ddp2": Family(processes: .onePerNode),
     "hivemind": Family(processes: .one, maximumDevices: 1),
     "colossalai": Family(accelerators: [.cuda]),
     "ipu_strategy": Family(accelerators: [.ipu], processes: .one),

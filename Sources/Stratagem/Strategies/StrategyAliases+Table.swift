@@ -38,8 +38,9 @@ extension StrategyAlias {
   ]
 
   private static let replicas: [StrategyAlias] = [
-    .init("dp", nil, [:], "one process, a replica of the model for each device, the batch split among them"),
-    .init("ddp2", nil, [:], "dp inside each node, ddp across nodes"),
+    .init(
+      "dp", nil, [:], "one process, a replica of the model for each device, the batch split among them", .available),
+    .init("ddp2", nil, [:], "dp inside each node, ddp across nodes", .available),
   ]
 
   private static let sharded: [StrategyAlias] = [

@@ -39,6 +39,9 @@ public struct StrategyDescription: Hashable, Sendable {
   /// Whether gradients or results cross processes.
   public var isDistributed: Bool { processes != .one }
 
+  /// Whether one process computes on all devices of its node.
+  public var drivesSeveralDevices: Bool { processes != .onePerDevice && maximumDevices != 1 }
+
   /// Describes a strategy.
   ///
   /// - Parameter needsLauncher: When left out, a strategy of several processes needs one.

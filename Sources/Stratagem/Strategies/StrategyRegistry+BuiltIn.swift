@@ -8,6 +8,8 @@ extension StrategyRegistry {
       Entry("ddp") { DDPStrategy() },
       Entry("ddp_find_unused_parameters_false") { DDPStrategy(findUnusedParameters: false) },
       Entry("ddp_find_unused_parameters_true") { DDPStrategy(findUnusedParameters: true) },
+      Entry("dp") { DataParallelStrategy() },
+      Entry("ddp2") { DDP2Strategy() },
     ]
       + [("ddp_spawn", StartMethod.spawn), ("ddp_fork", .fork), ("ddp_notebook", .fork)].flatMap { name, method in
         [

@@ -83,7 +83,11 @@ public struct RunPlan: Hashable, Sendable {
 extension RunPlan: CustomStringConvertible {
   public var description: String {
     let options = strategyOptions.isEmpty ? "" : " (\(strategyOptions.list))"
-    let processes = "\(worldSize) \(worldSize == 1 ? "process" : "processes")"
+    var processes = "\(worldSize) \(worldSize == 1 ? "process" : "processes")"
+    if strategy.drivesSeveralDevices {
+      let replicas = "\(devices.count) \(devices.count == 1 ? "replica" : "replicas")"
+      processes = worldSize == 1 ? replicas : "\(processes) × \(replicas)"
+    }
     let nodes = numNodes == 1 ? "" : " on \(numNodes) nodes"
     return "\(displayName)\(options) on \(processes)\(nodes) (\(place)), precision \(precision), \(batch)"
   }
@@ -95,7 +99,7 @@ extension RunPlan: CustomStringConvertible {
   }
 
   private var place: String {
-    let each = worldSize == 1 ? "" : " each"
+    let each = worldSize == 1 && (devices.count == 1 || !strategy.drivesSeveralDevices) ? "" : " each"
     guard accelerator == .cpu else {
       let indices = devices.map { "\($0.index ?? 0)" }.joined(separator: ",")
       return "\(accelerator):\(indices)" + (numNodes == 1 ? "" : " on each node")

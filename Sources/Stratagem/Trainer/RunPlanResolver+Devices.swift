@@ -62,8 +62,9 @@ extension RunPlanResolver {
     case .first(let count):
       indices = Array(0..<count)
       if count > hardware.cpuCount && !processesExist {
+        let places = strategy?.drivesSeveralDevices == true ? "replicas" : "processes"
         warnings.append(
-          "devices: \(count) runs \(count) processes on \(hardware.cpuCount) CPU "
+          "devices: \(count) runs \(count) \(places) on \(hardware.cpuCount) CPU "
             + "\(hardware.cpuCount == 1 ? "core" : "cores"); they will wait for each other")
       }
     case .all:

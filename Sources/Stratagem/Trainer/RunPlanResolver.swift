@@ -47,7 +47,9 @@ struct RunPlanResolver {
     checkConflicts()
     let place = findPlace()
     let processesPerNode = (place?.worldSize ?? 1) / max(1, request.numNodes)
-    let threads = findThreads(processes: processesPerNode)
+    // A replica is a thread, and takes no others for its operators.
+    let isReplicated = accelerator == .cpu && strategy?.drivesSeveralDevices == true
+    let threads = isReplicated ? 1 : findThreads(processes: processesPerNode)
     if let error = ConfigurationError(problems) { throw error }
     guard let strategy, let accelerator, let indices, let precision, let place else {
       throw ConfigurationError("strategy", "no strategy, device or precision was found for the run")

@@ -26,7 +26,7 @@ public final class Buffer<Value: WrappableTensor>: AnyBuffer {
       guard let reader, storage != nil else { return Value.reading(storage) }
       return Value.reading(reader(self))
     }
-    set { hold(newValue.storedTensor) }
+    set { assign(newValue.storedTensor) }
   }
 
   /// The wrapper itself.

@@ -48,6 +48,17 @@ extension Module {
   /// All parameters, each once, in the order of `namedParameters()`.
   public final func parameters() -> [AnyParameter] { namedParameters().map(\.parameter) }
 
+  /// All parameters and buffers, each once, those that hold no tensor included.
+  package final func tensorHolders() -> [TensorHolder] {
+    var seen = Set<ObjectIdentifier>()
+    var result: [TensorHolder] = []
+    for occurrence in occurrences() {
+      for (_, parameter) in occurrence.entries.parameters { result.append(parameter) }
+      for (_, buffer) in occurrence.entries.buffers { result.append(buffer) }
+    }
+    return result.filter { seen.insert(ObjectIdentifier($0)).inserted }
+  }
+
   /// Returns the path of a module within this one (empty for this one), or `nil` if it is not part of it.
   public final func path(of module: Module) -> String? {
     occurrences().first { $0.module === module }?.name

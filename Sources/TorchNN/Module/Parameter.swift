@@ -30,7 +30,7 @@ public final class Parameter<Value: WrappableTensor>: AnyParameter {
       guard let reader, storage != nil else { return Value.reading(storage) }
       return Value.reading(reader(self))
     }
-    set { hold(newValue.storedTensor) }
+    set { assign(newValue.storedTensor) }
   }
 
   /// The wrapper itself.

@@ -12,6 +12,10 @@ public class TensorHolder {
   /// A strategy sets it to hand out a gathered shard or a replica. It is called on every read, on the reading thread.
   @exclusivity(unchecked) public final var reader: ((TensorHolder) -> Tensor)?
 
+  /// Where a tensor goes that is assigned to the property, in place of the holder; it answers `false` to let the holder
+  /// take it. Called on the assigning thread.
+  @exclusivity(unchecked) public final var writer: ((TensorHolder, Tensor?) -> Bool)?
+
   @usableFromInline
   init(storage: Tensor?) {
     self.storage = storage
@@ -26,6 +30,16 @@ public class TensorHolder {
   public final var tensor: Tensor {
     get { Tensor.reading(storage) }
     set { hold(newValue) }
+  }
+
+  /// The held tensor, or `nil` when there is none, whatever `reader` makes of it.
+  package final var held: Tensor? { storage }
+
+  /// What an assignment to the property does.
+  @inlinable
+  final func assign(_ tensor: Tensor?) {
+    if let writer, writer(self, tensor) { return }
+    hold(tensor)
   }
 
   /// Replaces the held tensor.

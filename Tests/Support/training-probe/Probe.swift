@@ -41,7 +41,7 @@ struct Probe {
     }
     return try Trainer(
       strategy: strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
-      precision: try precision(),
+      numNodes: options.int("nodes", 1), precision: try precision(),
       plugins: makePlugins() + (options.has("layer-sync-plugin") ? [SyncBatchNormalization()] : []),
       until: options.int("epochs").map { .epochs($0) }, maxSteps: options.int("steps"),
       accumulate: options.int("accumulate", 1), clipNorm: options["clip-norm"].flatMap { Double($0) },

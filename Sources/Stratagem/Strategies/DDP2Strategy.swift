@@ -1,0 +1,90 @@
+public import Torch
+public import TorchDistributed
+internal import TorchNN
+
+/// ``DataParallelStrategy`` inside each node, gradients averaged over the nodes: one process for each node, a replica of
+/// the model for each of its devices.
+///
+/// The world size is the number of nodes, and a loader's batch is that of a node. On one node it is `dp`.
+open class DDP2Strategy: ParallelStrategy {
+  /// Whether running statistics and other buffers of rank 0 are given to all ranks before each forward.
+  public let broadcastBuffers: Bool
+  private let bucketByteCount: Int
+  private var replicas: ReplicaGroup?
+  private var reducer: FlatReducer?
+  private var buffers: [Tensor] = []
+
+  /// - Parameters:
+  ///   - bucketMegabytes: how much is reduced together.
+  ///   - broadcastBuffers: give the buffers of rank 0 to all ranks before each forward.
+  ///   - timeout: seconds that joining the others, or one collective, may take.
+  public init(
+    bucketMegabytes: Double = 25, broadcastBuffers: Bool = true, timeout: Double = 1800,
+    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil
+  ) {
+    self.broadcastBuffers = broadcastBuffers
+    bucketByteCount = max(1, Int(bucketMegabytes * 1_048_576))
+    super.init(accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, timeout: timeout)
+  }
+
+  open override var strategyDescription: StrategyDescription {
+    StrategyDescription(
+      name: "ddp2", summary: "One process per node; a replica for each device, gradients averaged over the nodes.",
+      accelerators: [.cpu, .cuda], processes: .onePerNode, holdings: givenPlugins)
+  }
+
+  open override func setUp(_ stage: Stage) throws {
+    try super.setUp(stage)
+    guard let module else { return }
+    replicas = try ReplicaGroup.make(module, stage, on: plan?.devices ?? [], strategy: "ddp2")
+    if stage == .fit, worldSize > 1, let group {
+      reducer = FlatReducer(module, group: group, bucketByteCount: bucketByteCount)
+      buffers = broadcastBuffers ? module.namedBuffers().map { $0.buffer.tensor } : []
+    }
+  }
+
+  open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
+    if synchronizing, !buffers.isEmpty { try group?.broadcast(buffers) }
+    guard let replicas else { return try super.trainingStep(step, synchronizing: synchronizing) }
+    return try replicas.trainingStep(step, inPrecision)
+  }
+
+  open override func validationStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
+    guard let replicas else { return try super.validationStep(step) }
+    return try replicas.evaluationStep(step, inPrecision)
+  }
+
+  open override func testStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
+    guard let replicas else { return try super.testStep(step) }
+    return try replicas.evaluationStep(step, inPrecision)
+  }
+
+  open override func predictStep(_ step: ModuleStep<Tensor?>) throws -> Tensor? {
+    guard let replicas else { return try super.predictStep(step) }
+    return try replicas.predictionStep(step, inPrecision)
+  }
+
+  open override func backward(_ loss: Tensor, synchronizing: Bool) throws {
+    if let replicas {
+      try replicas.backward { try super.backward(loss, synchronizing: synchronizing) }
+    } else {
+      try super.backward(loss, synchronizing: synchronizing)
+    }
+    if synchronizing, !loss.isPoisoned { try reducer?.reduce() }
+  }
+
+  /// Evaluation with the statistics of rank 0 everywhere, so that the result does not depend on the number of nodes.
+  open override func prepareForEvaluation() throws {
+    guard worldSize > 1, let group, let module else { return }
+    let tensors = module.namedBuffers().map { $0.buffer.tensor }
+    if !tensors.isEmpty { try group.broadcast(tensors) }
+  }
+
+  open override func tearDown() {
+    replicas?.tearDown()
+    replicas = nil
+    reducer = nil
+    buffers = []
+    super.tearDown()
+  }
+}
