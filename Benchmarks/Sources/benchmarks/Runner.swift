@@ -9,8 +9,9 @@ struct Runner {
   let output: String
 
   /// The numbers of `workload` with these arguments.
-  func measure(_ arguments: String..., devices: Int = 1) throws -> [String: Double] {
-    try run(workload, arguments + ["--devices", "\(devices)", "--data", data])
+  func measure(_ arguments: String..., devices: Int = 1, strategy: String? = nil) throws -> [String: Double] {
+    let choice = strategy.map { ["--strategy", $0] } ?? []
+    return try run(workload, arguments + ["--devices", "\(devices)", "--data", data] + choice)
   }
 
   /// The sum over two processes that run at once and know nothing of each other: what the machine gives at best.

@@ -4,7 +4,7 @@ struct Suite {
   let rounds: Int
   let note: (String) -> Void
 
-  static let names = ["op", "overhead", "python", "start", "ddp"]
+  static let names = ["op", "overhead", "python", "start", "ddp", "dp"]
 
   func rows(_ name: String) throws -> [Row] {
     switch name {
@@ -13,6 +13,7 @@ struct Suite {
     case "python": try python()
     case "start": try start()
     case "ddp": try scaling()
+    case "dp": try replicas()
     default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
     }
   }
@@ -79,6 +80,23 @@ struct Suite {
     return [
       row("W4, ddp on 2 / 2 x single", results, "two", "one", "samples/s", "efficiency", target),
       row("W4, ddp on 2 / two single at once", results, "two", "apart", "samples/s", "apart_efficiency", target),
+    ]
+  }
+
+  private func replicas() throws -> [Row] {
+    let results = try repeated("dp") { () -> [String: Double] in
+      var numbers: [String: Double] = [:]
+      for strategy in ["ddp", "dp"] {
+        numbers["w4_" + strategy] = try runner.measure("scale", devices: 2, strategy: strategy)["samples_per_second"]
+        numbers["w1_" + strategy] = try runner.measure("steps", devices: 2, strategy: strategy)["steps_per_second"]
+      }
+      numbers["w4"] = (numbers["w4_dp"] ?? .nan) / (numbers["w4_ddp"] ?? .nan)
+      numbers["w1"] = (numbers["w1_dp"] ?? .nan) / (numbers["w1_ddp"] ?? .nan)
+      return numbers
+    }
+    return [
+      row("W4, dp on 2 / ddp on 2", results, "w4_dp", "w4_ddp", "samples/s", "w4", .atLeast(0.95, "x")),
+      row("W1, dp on 2 / ddp on 2", results, "w1_dp", "w1_ddp", "steps/s", "w1", .atLeast(1, "x")),
     ]
   }
 

@@ -21,6 +21,8 @@ struct Options {
     return folder
   }
 
+  func text(_ name: String, _ standard: String) -> String { values[name] ?? standard }
+
   func count(_ name: String, _ standard: Int) throws(UsageError) -> Int {
     guard let text = values[name] else { return standard }
     guard let count = Int(text), count > 0 else { throw UsageError("--\(name) is '\(text)'; give a positive number") }

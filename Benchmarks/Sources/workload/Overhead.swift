@@ -72,11 +72,15 @@ struct Overhead {
     return clock.seconds
   }
 
+  /// Seconds of a step.
+  ///
   /// - Parameter loggers: without any, the model does not call `log` either.
-  func trainer(loggers: [any MetricLogger]) throws -> [Double] {
+  func trainer(
+    loggers: [any MetricLogger], strategy: String = "single_device", devices: Int = 1
+  ) throws -> [Double] {
     let clock = StepClock(warmup: Self.warmup, window: Self.window, windows: windows)
     let trainer = try Trainer(
-      strategy: "single_device", accelerator: "cpu", devices: 1,
+      strategy: strategy, accelerator: "cpu", devices: .count(devices),
       until: .steps(Self.warmup + windows * Self.window), callbacks: [clock], loggers: loggers,
       checkpointing: false, output: temporary, progress: .silent)
     try trainer.fit(Digits(logsLoss: !loggers.isEmpty), data)

@@ -26,19 +26,20 @@ final class ConvNet: LightningModule<[Tensor]> {
   override func configureOptimizers() throws -> OptimizerPlan { OptimizerPlan(AdamW(self, learningRate: 3e-4)) }
 }
 
-/// Samples per second of the ConvNet on one or more processes with one thread each, 16 samples per process and step.
+/// Samples per second of the ConvNet on one or more processes or replicas of one thread each, 16 samples for each and step.
 enum Scaling {
   static let batchSize = 16
   static let warmup = 2
 
-  static func run(devices: Int, steps: Int) throws {
+  static func run(strategy: String, devices: Int, steps: Int) throws {
     let count = 160 * devices
     let images = Tensor.uniform(-1..<1, shape: [count, 3, 32, 32])
     let labels = Tensor.arange(count) % 10
-    let loader = DataLoader(TensorDataset(images, labels), batchSize: batchSize, dropLast: true)
+    let loader = DataLoader(
+      TensorDataset(images, labels), batchSize: strategy == "dp" ? batchSize * devices : batchSize, dropLast: true)
     let clock = StepClock(warmup: warmup, window: 1, windows: steps)
     let trainer = try Trainer(
-      strategy: devices == 1 ? "single_device" : "ddp", accelerator: "cpu", devices: .count(devices),
+      strategy: strategy, accelerator: "cpu", devices: .count(devices),
       until: .steps(warmup + steps), callbacks: [clock], loggers: [], checkpointing: false, progress: .silent)
     try trainer.fit(ConvNet(), train: loader)
     guard trainer.isGlobalZero else { return }

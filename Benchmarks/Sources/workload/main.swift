@@ -3,7 +3,7 @@
 //   workload op        add of two small tensors, from Swift and from C++
 //   workload overhead  the digits MLP in a C++ loop, a Swift loop and the Trainer, alternating
 //   workload profile   where the time of the two loops goes
-//   workload steps     the digits MLP in the Trainer
+//   workload steps     the digits MLP in the Trainer, on one or more devices
 //   workload start     the time to the first step
 //   workload scale     the ConvNet on one or more processes
 
@@ -14,6 +14,7 @@ do {
   let options = try Options(Array(CommandLine.arguments.dropFirst()))
   let temporary = String(cString: getenv("BENCHMARK_OUTPUT") ?? strdup("/tmp/stratagem-benchmark"))
   let devices = try options.count("devices", 1)
+  let strategy = options.text("strategy", devices == 1 ? "single_device" : "ddp")
   switch options.command {
   case "op":
     Operator.measure(rounds: try options.count("rounds", 31)).print()
@@ -26,15 +27,18 @@ do {
     try overhead.profile().print()
   case "steps":
     let windows = try options.count("windows", 43)
-    let overhead = Overhead(data: DigitsData(folder: try options.data()), windows: windows, temporary: temporary)
+    let batchSize = strategy == "ddp" ? 32 / devices : 32
+    let data = DigitsData(folder: try options.data(), batchSize: batchSize)
+    let overhead = Overhead(data: data, windows: windows, temporary: temporary)
     var result = Result()
-    result.add("steps_per_second", 1 / (try overhead.trainer(loggers: [])).median)
-    result.print()
+    result.add(
+      "steps_per_second", 1 / (try overhead.trainer(loggers: [], strategy: strategy, devices: devices)).median)
+    if getenv("LOCAL_RANK") == nil { result.print() }
   case "start":
     let data = DigitsData(folder: try options.data(), batchSize: 32 / devices, validates: true)
     try Start.run(data: data, devices: devices, temporary: temporary)
   case "scale":
-    try Scaling.run(devices: devices, steps: try options.count("steps", 8))
+    try Scaling.run(strategy: strategy, devices: devices, steps: try options.count("steps", 8))
   default:
     throw UsageError("'\(options.command)' is no command: op, overhead, profile, steps, start, scale")
   }
