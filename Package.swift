@@ -21,11 +21,13 @@ let package = Package(
     .library(name: "Stratagem", targets: ["Stratagem"]),
     .library(name: "StratagemLoggers", targets: ["StratagemLoggers"]),
     .library(name: "StratagemCLI", targets: ["StratagemCLI"]),
+    .executable(name: "stratagem", targets: ["StratagemTool"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // Floor 0: the only C and C++.
@@ -65,7 +67,14 @@ let package = Package(
       name: "StratagemCLI",
       dependencies: [
         "Stratagem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "OrderedCollections", package: "swift-collections"), .product(name: "Yams", package: "Yams"),
       ]),
+    // Floor 5: the tool.
+    .executableTarget(
+      name: "StratagemTool",
+      dependencies: [
+        "Stratagem", "Torch", "TorchDistributed", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], path: "Sources/stratagem"),
     // Floor 5: each example is one idea.
     example("digits"),
     example("digits-cnn"),
@@ -93,12 +102,14 @@ let package = Package(
     .testTarget(
       name: "StratagemCLITests",
       dependencies: [
-        "StratagemCLI", "Stratagem", "Torch", "TorchNN", "TorchOptim", "TorchData",
+        "StratagemCLI", "Stratagem", "Torch", "TorchNN", "TorchOptim", "TorchData", "TorchDistributed",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Torch", "digits", "digits-cnn", "byte-gpt", "custom-strategy", "training-probe"],
+      dependencies: [
+        "Torch", "digits", "digits-cnn", "byte-gpt", "custom-strategy", "training-probe", "StratagemTool",
+      ],
       exclude: ["Golden"]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
     .testTarget(

@@ -11,5 +11,15 @@ struct ByteGPT: TrainingCommand {
 
   static func makeData(_ settings: DataSettings) throws -> DataModule<TextBatch> { try TextBatch.load(settings) }
 
-  static func makeModel(_ optimizer: OptimizerSettings) -> LanguageModel { LanguageModel(optimizer: optimizer) }
+  static func makeModel(
+    _ optimizer: OptimizerSettings, _ hyperParameters: LanguageModel.HyperParameters
+  ) throws -> LanguageModel {
+    let (width, heads, layers) = (hyperParameters.width, hyperParameters.heads, hyperParameters.layers)
+    guard width > 0, heads > 0, layers > 0, width.isMultiple(of: heads) else {
+      throw ConfigurationError(
+        "model", "model has width \(width), heads \(heads) and layers \(layers)",
+        suggestion: "give numbers above 0, and a width that is a multiple of heads")
+    }
+    return LanguageModel(optimizer: optimizer, hyperParameters)
+  }
 }

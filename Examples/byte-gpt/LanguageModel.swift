@@ -8,16 +8,27 @@ import TorchNN
 final class LanguageModel: LightningModule<TextBatch> {
   static let contextLength = 128
 
+  struct HyperParameters: ModelHyperParameters {
+    /// Features of a position; a multiple of `heads`.
+    var width = 256
+    var heads = 4
+    var layers = 4
+  }
+
   let transformer: Transformer
   let lmHead: Linear
   let optimizer: OptimizerSettings
+  let hyperParameters: HyperParameters
 
-  init(optimizer: OptimizerSettings, width: Int = 256, heads: Int = 4, layers: Int = 4) {
-    transformer = Transformer(width: width, heads: heads, layers: layers, contextLength: Self.contextLength)
-    lmHead = Linear(width, 256, bias: false)
+  init(optimizer: OptimizerSettings, _ hyperParameters: HyperParameters = HyperParameters()) {
+    transformer = Transformer(
+      width: hyperParameters.width, heads: hyperParameters.heads, layers: hyperParameters.layers,
+      contextLength: Self.contextLength)
+    lmHead = Linear(hyperParameters.width, 256, bias: false)
     self.optimizer = optimizer
+    self.hyperParameters = hyperParameters
     super.init()
-    initialize(layers: layers)
+    initialize(layers: hyperParameters.layers)
   }
 
   /// Draws weights as GPT-2 does: deviation 0.02, less for those that add to the residual stream, biases 0.
@@ -65,5 +76,5 @@ final class LanguageModel: LightningModule<TextBatch> {
 
   override func configureOptimizers() throws -> OptimizerPlan { try optimizer.plan(for: self) }
 
-  override var hyperParameterArchive: ArchiveDictionary { optimizer.archive }
+  override var hyperParameterArchive: ArchiveDictionary { optimizer.archive(with: hyperParameters) }
 }

@@ -3,13 +3,23 @@ import StratagemCLI
 import Torch
 import TorchNN
 
-/// 64 pixels, 128 hidden units, 10 digits.
+/// 64 pixels, hidden units, 10 digits.
 final class DigitClassifier: LightningModule<DigitBatch> {
-  let fc1 = Linear(64, 128)
-  let fc2 = Linear(128, 10)
-  let optimizer: OptimizerSettings
+  struct HyperParameters: ModelHyperParameters {
+    var hidden = 128
+  }
 
-  init(optimizer: OptimizerSettings) { self.optimizer = optimizer }
+  let fc1: Linear
+  let fc2: Linear
+  let optimizer: OptimizerSettings
+  let hyperParameters: HyperParameters
+
+  init(optimizer: OptimizerSettings, _ hyperParameters: HyperParameters) {
+    fc1 = Linear(64, hyperParameters.hidden)
+    fc2 = Linear(hyperParameters.hidden, 10)
+    self.optimizer = optimizer
+    self.hyperParameters = hyperParameters
+  }
 
   /// Maps pixels [batch, 64] to one logit per digit [batch, 10].
   func callAsFunction(_ images: Tensor) -> Tensor { fc2(fc1(images).relu()) }
@@ -34,5 +44,5 @@ final class DigitClassifier: LightningModule<DigitBatch> {
 
   override func configureOptimizers() throws -> OptimizerPlan { try optimizer.plan(for: self) }
 
-  override var hyperParameterArchive: ArchiveDictionary { optimizer.archive }
+  override var hyperParameterArchive: ArchiveDictionary { optimizer.archive(with: hyperParameters) }
 }

@@ -11,5 +11,13 @@ struct Digits: TrainingCommand {
 
   static func makeData(_ settings: DataSettings) throws -> DataModule<DigitBatch> { try DigitBatch.load(settings) }
 
-  static func makeModel(_ optimizer: OptimizerSettings) -> DigitClassifier { DigitClassifier(optimizer: optimizer) }
+  static func makeModel(
+    _ optimizer: OptimizerSettings, _ hyperParameters: DigitClassifier.HyperParameters
+  ) throws -> DigitClassifier {
+    guard hyperParameters.hidden > 0 else {
+      throw ConfigurationError(
+        "model.hidden", "model.hidden is \(hyperParameters.hidden)", suggestion: "give 1 or more")
+    }
+    return DigitClassifier(optimizer: optimizer, hyperParameters)
+  }
 }

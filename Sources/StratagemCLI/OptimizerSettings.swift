@@ -60,7 +60,15 @@ public struct OptimizerSettings {
   /// - Parameters:
   ///   - batches: batches of an epoch on each rank.
   ///   - accumulate: batches of an optimizer step; the last step of an epoch may have fewer.
-  static func totalSteps(batches: Int, accumulate: Int, epochs: Int?, maxSteps: Int?) -> Int {
+  /// - Throws: `ConfigurationError` when neither epochs nor steps limit it.
+  static func totalSteps(
+    batches: Int, accumulate: Int, epochs: Int?, maxSteps: Int?
+  ) throws(ConfigurationError) -> Int {
+    if epochs == nil, maxSteps == nil {
+      throw ConfigurationError(
+        "schedule", "a cosine schedule needs the number of steps, but nothing limits epochs or steps",
+        suggestion: "give --epochs or --max-steps, or another schedule")
+    }
     let perEpoch = (batches + accumulate - 1) / accumulate
     return max(1, min(epochs.map { $0 * perEpoch } ?? .max, maxSteps ?? .max))
   }

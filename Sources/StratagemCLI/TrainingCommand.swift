@@ -21,6 +21,8 @@ public protocol TrainingCommand: ParsableCommand {
   associatedtype Batch
   /// What is trained.
   associatedtype Model: LightningModule<Batch>
+  /// What can be set about the model; see ``ModelHyperParameters``.
+  associatedtype HyperParameters: ConfigurationSection = NoHyperParameters
 
   /// One sentence for `--help`.
   static var summary: String { get }
@@ -36,8 +38,24 @@ public protocol TrainingCommand: ParsableCommand {
 
   /// Makes the model, whose `configureOptimizers()` returns `optimizer.plan(for: self)`.
   ///
-  /// Called in every process after the random numbers were seeded with `--seed`.
+  /// Called in every process after the random numbers were seeded with `--seed`. A program with hyper-parameters
+  /// implements ``makeModel(_:_:)`` instead.
   static func makeModel(_ optimizer: OptimizerSettings) throws -> Model
+
+  /// Makes the model from its hyper-parameters.
+  static func makeModel(_ optimizer: OptimizerSettings, _ hyperParameters: HyperParameters) throws -> Model
+}
+
+extension TrainingCommand where HyperParameters == NoHyperParameters {
+  public static func makeModel(_ optimizer: OptimizerSettings, _ hyperParameters: NoHyperParameters) throws -> Model {
+    try makeModel(optimizer)
+  }
+}
+
+extension TrainingCommand where HyperParameters: ModelHyperParameters {
+  public static func makeModel(_ optimizer: OptimizerSettings) throws -> Model {
+    try makeModel(optimizer, HyperParameters())
+  }
 }
 
 extension TrainingCommand {

@@ -26,6 +26,18 @@ enum WritableFolder {
     }
   }
 
+  /// Makes a folder and those above it.
+  static func create(_ path: String) throws(ConfigurationError) {
+    if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
+    var code = errno
+    if code == ENOENT, parent(of: path) != path {
+      try create(parent(of: path))
+      if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
+      code = errno
+    }
+    throw problem(path, "--output", "\(path): \(String(cString: strerror(code)))")
+  }
+
   static func parent(of path: String) -> String {
     var trimmed = path[...]
     while trimmed.count > 1, trimmed.last == "/" { trimmed.removeLast() }

@@ -14,9 +14,9 @@ struct OptimizerSettingsTests {
       (46, 1, 3, nil, 138), (46, 3, 2, nil, 32), (46, 46, 2, nil, 2), (46, 1, 3, 10, 10), (46, 1, nil, 500, 500),
       (46, 2, 1, 500, 23),
     ] as [(Int, Int, Int?, Int?, Int)])
-  func totalSteps(_ batches: Int, _ accumulate: Int, _ epochs: Int?, _ maxSteps: Int?, _ total: Int) {
+  func totalSteps(_ batches: Int, _ accumulate: Int, _ epochs: Int?, _ maxSteps: Int?, _ total: Int) throws {
     #expect(
-      OptimizerSettings.totalSteps(batches: batches, accumulate: accumulate, epochs: epochs, maxSteps: maxSteps)
+      try OptimizerSettings.totalSteps(batches: batches, accumulate: accumulate, epochs: epochs, maxSteps: maxSteps)
         == total)
   }
 

@@ -6,17 +6,18 @@ import Testing
 
 @Suite("Flags and what they mean")
 struct OptionTests {
-  private typealias Options = RunOptions<ProbeCommand>
-  private typealias Fit = FitOptions<ProbeCommand>
+  private func load(_ arguments: [String] = []) throws -> RunConfiguration<NoHyperParameters> {
+    try Configured.load(ProbeCommand.self, arguments).values
+  }
 
   @Test("without flags the program's defaults hold")
   func defaults() throws {
-    let data = try Options.parse([]).dataSettings(.fit)
-    #expect(data == DataSettings(stage: .fit, batchSize: 12))
-    let fit = try Fit.parse([])
-    #expect(fit.chosenEpochs == 7)
-    #expect(fit.chosenMaxSteps == nil)
-    let optimizer = fit.optimizerSettings
+    let values = try load()
+    #expect(values.dataSettings(.fit) == DataSettings(stage: .fit, batchSize: 12, shuffle: true))
+    #expect(values.dataSettings(.test) == DataSettings(stage: .test, batchSize: 12))
+    #expect(values.trainer.duration == .epochs(7))
+    #expect(values.trainer.maxSteps == nil)
+    let optimizer = values.optimizerSettings
     #expect(optimizer.kind == .sgd)
     #expect(optimizer.learningRate == 0.25)
     #expect(optimizer.momentum == 0.5)
@@ -26,19 +27,38 @@ struct OptionTests {
 
   @Test("flags reach the data")
   func dataFlags() throws {
-    let options = try Options.parse(["--data", "a.csv", "--batch-size", "3", "--seed", "18446744073709551615"])
-    let expected = DataSettings(stage: .test, path: "a.csv", batchSize: 3, shuffle: true, seed: .max)
-    #expect(options.dataSettings(.test, shuffle: true) == expected)
+    let values = try load([
+      "--data", "a.csv", "--batch-size", "3", "--seed", "18446744073709551615", "--no-shuffle",
+    ])
+    #expect(values.dataSettings(.fit) == DataSettings(stage: .fit, path: "a.csv", batchSize: 3, seed: .max))
+  }
+
+  @Test("flags reach the trainer")
+  func trainerFlags() throws {
+    let trainer = try load([
+      "--strategy", "ddp", "--accelerator", "cpu", "--devices", "0,2", "--num-nodes", "2", "--precision", "64",
+      "--output", "out", "--progress", "silent", "--accumulate", "3", "--clip-norm", "0.5", "--clip-value", "2",
+    ]).trainer
+    #expect(trainer.strategy.name == "ddp")
+    #expect(trainer.accelerator == "cpu")
+    #expect(trainer.devices.value == .text("0,2"))
+    #expect(trainer.numNodes == 2)
+    #expect(trainer.precision == "64")
+    #expect(trainer.output == "out")
+    #expect(trainer.progress?.value == .silent)
+    #expect(trainer.accumulate == 3)
+    #expect(trainer.clipNorm == 0.5)
+    #expect(trainer.clipValue == 2)
   }
 
   @Test("one limit of training replaces the default of the other")
   func limits() throws {
-    let steps = try Fit.parse(["--max-steps", "5"])
-    #expect(steps.chosenEpochs == nil)
-    #expect(steps.chosenMaxSteps == 5)
-    let both = try Fit.parse(["--max-steps", "5", "--epochs", "2"])
-    #expect(both.chosenEpochs == 2)
-    #expect(both.chosenMaxSteps == 5)
+    let steps = try load(["--max-steps", "5"]).trainer
+    #expect(steps.duration == nil)
+    #expect(steps.maxSteps == 5)
+    let both = try load(["--max-steps", "5", "--epochs", "2"]).trainer
+    #expect(both.duration == .epochs(2))
+    #expect(both.maxSteps == 5)
   }
 
   @Test(
@@ -48,19 +68,19 @@ struct OptionTests {
       (["--optimizer", "AdamW", "--lr", "0.5", "--weight-decay", "0"], 0.5, 0), (["--weight-decay", "0.1"], 0.25, 0.1),
     ])
   func optimizers(_ flags: [String], _ learningRate: Double, _ weightDecay: Double) throws {
-    let settings = try Fit.parse(flags).optimizerSettings
+    let settings = try load(flags).optimizerSettings
     #expect(settings.learningRate == learningRate)
     #expect(settings.weightDecay == weightDecay)
   }
 
   @Test("the best checkpoint is chosen by the program's metric")
   func checkpoints() throws {
-    let callback = try #require(try Fit.parse(["--checkpoint-every-steps", "9"]).modelCheckpoint(in: "out"))
+    let callback = try #require(try load(["--checkpoint-every-steps", "9"]).modelCheckpoint(in: "out"))
     #expect(callback.directory == "out")
     #expect(callback.monitor == "val/accuracy")
     #expect(callback.mode == .maximum)
     #expect(callback.everySteps == 9)
-    #expect(try Fit.parse(["--no-checkpoints"]).modelCheckpoint(in: "out") == nil)
+    #expect(try load(["--no-checkpoints"]).modelCheckpoint(in: "out") == nil)
   }
 
   @Test(
@@ -68,40 +88,37 @@ struct OptionTests {
     arguments: [
       ("--epochs", "0"), ("--max-steps", "-1"), ("--accumulate", "0"), ("--checkpoint-every-steps", "0"),
       ("--lr", "-0.1"), ("--lr", "nan"), ("--momentum", "-1"), ("--weight-decay", "inf"), ("--clip-norm", "0"),
-      ("--clip-value", "-2"),
+      ("--clip-value", "-2"), ("--batch-size", "0"), ("--num-nodes", "0"),
     ])
-  func outOfRange(_ flag: String, _ value: String) {
-    #expect(message { try Fit.parse([flag, value]) }.contains("\(flag) is "))
+  func outOfRange(_ flag: String, _ value: String) throws {
+    let problems = Configured.problems(ProbeCommand.self, [flag, value])
+    #expect(problems.count == 1)
+    #expect(try #require(problems.first).hasPrefix("\(flag) is "))
   }
 
   @Test("all numbers out of range are named at once")
   func allProblems() {
-    let text = message { try Fit.parse(["--epochs", "-3", "--clip-norm", "-1"]) }
-    #expect(text.contains("--epochs is -3; give a whole number of 1 or more"))
-    #expect(text.contains("--clip-norm is -1.0; give a number above 0"))
-    #expect(message { try Options.parse(["--batch-size", "0"]) }.contains("--batch-size is 0"))
+    #expect(
+      Configured.problems(ProbeCommand.self, ["--epochs", "-3", "--clip-norm", "-1"]) == [
+        "--epochs is -3; give a whole number of 1 or more", "--clip-norm is -1.0; give a number above 0",
+      ])
   }
 
   @Test("a misspelt name is answered with the known ones")
   func misspelt() {
-    let text = message { try Fit.parse(["--optimizer", "adamww"]) }
-    #expect(text.contains("no optimizer named 'adamww'; did you mean 'adamw'? known: adamw, adam, sgd"))
-    #expect(message { try Fit.parse(["--schedule", "cosin"]) }.contains("known: cosine, none, step"))
-    #expect(message { try Options.parse(["--progress", "x"]) }.contains("no progress mode named 'x'"))
+    func message(_ arguments: [String]) -> String { Configured.problems(ProbeCommand.self, arguments).joined() }
+    #expect(
+      message(["--optimizer", "adamww"]).contains(
+        "no optimizer named 'adamww'; did you mean 'adamw'? known: adamw, adam, sgd"))
+    #expect(message(["--schedule", "cosin"]).contains("known: cosine, none, step"))
+    #expect(message(["--progress", "x"]).contains("no progress mode named 'x'"))
+    #expect(message(["--epohcs", "3"]).contains("Unknown option '--epohcs'. Did you mean '--epochs'?"))
+    #expect(message(["fast"]).contains("Unexpected argument 'fast'"))
   }
 
   @Test("each verb is found", arguments: ["fit", "validate", "test", "predict"])
   func verbs(_ verb: String) throws {
-    let command = try ProbeCommand.parseAsRoot([verb, "--devices", "-1"])
+    let command = try ProbeCommand.parseAsRoot([verb, "--devices", "-1", "--trainer.numNodes", "2"])
     #expect("\(type(of: command))".lowercased().hasPrefix(verb))
-  }
-
-  private func message(_ body: () throws -> some Any) -> String {
-    do {
-      _ = try body()
-      return ""
-    } catch {
-      return Fit.fullMessage(for: error)
-    }
   }
 }

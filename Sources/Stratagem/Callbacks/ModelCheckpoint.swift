@@ -14,7 +14,7 @@ public import Torch
 /// the newest state. A file of another run is not overwritten: the new one gets `-v1`, `-v2`, ... after its name. The
 /// decisions are those of rank 0. Several of these callbacks in one trainer differ in monitor, mode or in when they save.
 public final class ModelCheckpoint: Callback {
-  public enum Mode: String, Sendable {
+  public enum Mode: String, Sendable, CaseIterable {
     case minimum, maximum
   }
 

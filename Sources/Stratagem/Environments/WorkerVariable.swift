@@ -14,6 +14,8 @@ enum WorkerVariable {
 
   /// The process id of the process that supervises this worker.
   static let supervisor = "STRATAGEM_SUPERVISOR"
+  /// The process id of the `stratagem launch` that started this process.
+  static let launcher = "STRATAGEM_LAUNCHER"
   /// The run's identity, the same on all ranks.
   static let runID = "STRATAGEM_RUN_ID"
   /// The folder with the outcomes of the calls that ran in processes of their own.

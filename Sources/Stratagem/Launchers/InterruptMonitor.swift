@@ -59,7 +59,7 @@ public final class InterruptMonitor: Sendable {
       interrupted.reset()
       answered.reset()
       // In a worker the parent speaks for all.
-      cp_interrupts_install(interrupted.descriptor, WorkerProcess.isWorker ? 0 : 1)
+      cp_interrupts_install(interrupted.descriptor, WorkerProcess.isWorker || WorkerProcess.isLaunched ? 0 : 1)
       guard startsThread, !state.hasThread else { return false }
       state.hasThread = true
       return true

@@ -17,9 +17,14 @@ public final class Supervisor: Sendable {
     var rankZeroIsAttending = false
     var startError: LaunchError?
     var runningRanks: [Int] = []
+    var runningProcesses: [Int32] = []
     var endedEarly: [Int] = []
     /// A signal that is to be sent to the worker of the lowest rank.
     var signal: Int?
+    /// A signal that is to be sent to all other workers.
+    var signalToOthers: Int?
+    /// Workers were asked to end, so that their end is no failure.
+    var isStopping = false
   }
 
   /// The number of processes on this node, this one included.

@@ -42,6 +42,9 @@ final class SupervisorLoop {
     while workers.contains(where: { $0.isRunning }) {
       waitForNews()
       if let signal = supervisor.state.withLock({ $0.signal.take() }) { workers.first?.send(signal) }
+      if let signal = supervisor.state.withLock({ $0.signalToOthers.take() }) {
+        for worker in workers.dropFirst() { worker.send(signal) }
+      }
       for worker in workers { worker.look() }
       publish()
       advance()
@@ -97,10 +100,11 @@ final class SupervisorLoop {
   }
 
   private func publish() {
-    let running = workers.filter { $0.isRunning }.map { $0.rank }
+    let running = workers.filter { $0.isRunning }
     let early = workers.filter { $0.exit == .exited(0) && $0.report == nil && !$0.isCompleted }.map { $0.rank }
     supervisor.state.withLock { state in
-      state.runningRanks = running
+      state.runningRanks = running.map { $0.rank }
+      state.runningProcesses = running.map { $0.pid }
       state.endedEarly = early
     }
   }
@@ -115,6 +119,7 @@ final class SupervisorLoop {
       }
     }
     switch phase {
+    case .running where supervisor.state.withLock({ $0.isStopping }): break
     case .running:
       if supervisor.state.withLock({ $0.isRunActive }) { for worker in workers { worker.noteDesertion() } }
       guard let strongest = workers.compactMap(\.evidence).min() else { return }

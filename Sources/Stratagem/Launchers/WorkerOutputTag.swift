@@ -2,9 +2,9 @@ import CProcess
 import Glibc
 
 /// The tag before a worker's line.
-enum WorkerOutputTag {
+package enum WorkerOutputTag {
   /// Prints a line behind its tag on the stream of the same kind.
-  static let write: @Sendable (WorkerOutputLine) -> Void = { line in
+  package static let write: @Sendable (WorkerOutputLine) -> Void = { line in
     let stream: Int32 = line.stream == .error ? 2 : 1
     let tag = text(rank: line.rank, colored: line.stream == .error ? colorsErrors : colorsOutput)
     cp_write_line(stream, tag, tag.utf8.count, line.bytes, line.bytes.count)

@@ -11,6 +11,9 @@ public enum WorkerProcess {
     environment[WorkerVariable.supervisor] == String(parent)
   }
 
+  /// Whether this process was started by `stratagem launch`, which is still its parent.
+  static var isLaunched: Bool { ProcessVariables.current[WorkerVariable.launcher] == String(getppid()) }
+
   /// Where a worker writes its report.
   nonisolated(unsafe) static var reportDescriptor: Int32 = CP_REPORT_DESCRIPTOR
 

@@ -32,7 +32,7 @@ public struct WorkerReport: Sendable, Hashable {
   /// the worker's program.
   @discardableResult
   public func send() -> Bool {
-    guard WorkerProcess.isWorker else { return false }
+    guard WorkerProcess.isWorker || WorkerProcess.isLaunched else { return false }
     return send(to: WorkerProcess.reportDescriptor)
   }
 

@@ -1,5 +1,5 @@
 /// Widths of text in terminal columns.
-enum DisplayText {
+package enum DisplayText {
   /// Returns the columns that a text takes: two for East Asian wide characters and emoji, one for others.
   static func width(_ text: String) -> Int {
     if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
@@ -7,13 +7,13 @@ enum DisplayText {
   }
 
   /// Returns the text with `?` for characters that would move the cursor or colour the output.
-  static func sanitized(_ text: String) -> String {
+  package static func sanitized(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: isControl) else { return text }
     return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "?" : $0 }))
   }
 
   /// Returns the beginning of a text that fits, with an ellipsis when something was cut off.
-  static func truncated(_ text: String, to limit: Int, ellipsis: String) -> String {
+  package static func truncated(_ text: String, to limit: Int, ellipsis: String) -> String {
     guard width(text) > limit else { return text }
     let room = limit - width(ellipsis)
     guard room > 0 else { return String(repeating: ".", count: max(limit, 0)) }

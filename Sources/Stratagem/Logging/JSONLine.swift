@@ -16,6 +16,13 @@ public enum JSONLine {
     return line + "}"
   }
 
+  /// Returns a single value.
+  public static func text(_ value: JSONScalar) -> String {
+    var text = ""
+    append(value, to: &text)
+    return text
+  }
+
   private static func append(_ value: JSONScalar, to line: inout String) {
     switch value {
     case .string(let text): appendQuoted(text, to: &line)

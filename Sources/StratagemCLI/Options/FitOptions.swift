@@ -52,8 +52,8 @@ struct FitOptions<Program: TrainingCommand>: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Batches whose gradients are added up before a step.", valueName: "n"))
-  var accumulate = 1
+    help: ArgumentHelp("Batches whose gradients are added up before a step. (default: 1)", valueName: "n"))
+  var accumulate: Int?
 
   @Option(
     parsing: .unconditional, help: ArgumentHelp("The largest norm of all gradients together.", valueName: "x"))
@@ -74,42 +74,23 @@ struct FitOptions<Program: TrainingCommand>: ParsableArguments {
   @Flag(help: "Write no checkpoints.")
   var noCheckpoints = false
 
-  func validate() throws {
-    var check = FlagCheck()
-    check.require("--epochs", epochs, atLeast: 1)
-    check.require("--max-steps", maxSteps, atLeast: 1)
-    check.require("--accumulate", accumulate, atLeast: 1)
-    check.require("--checkpoint-every-steps", checkpointEverySteps, atLeast: 1)
-    check.require("--lr", learningRate)
-    check.require("--momentum", momentum)
-    check.require("--weight-decay", weightDecay)
-    check.require("--clip-norm", clipNorm, positive: true)
-    check.require("--clip-value", clipValue, positive: true)
-    try check.finish()
-  }
-
-  /// The epochs to train, or nil when only steps count. The program's defaults hold when neither limit is given.
-  var chosenEpochs: Int? { epochs ?? (maxSteps == nil ? Program.defaults.epochs : nil) }
-
-  /// The optimizer steps to train at most.
-  var chosenMaxSteps: Int? { maxSteps ?? (epochs == nil ? Program.defaults.maxSteps : nil) }
-
-  /// The optimizer and its schedule.
-  var optimizerSettings: OptimizerSettings {
-    let defaults = Program.defaults
-    let kind = optimizer ?? defaults.optimizer
-    let usualRate = kind == defaults.optimizer ? defaults.learningRate : kind.usualLearningRate
-    return OptimizerSettings(
-      kind, learningRate: learningRate ?? usualRate, momentum: momentum ?? defaults.momentum,
-      weightDecay: weightDecay, schedule: schedule ?? .none)
-  }
-
-  /// The callback that writes checkpoints to `output`.
-  func modelCheckpoint(in output: String) -> ModelCheckpoint? {
-    if noCheckpoints { return nil }
-    let monitor = Program.defaults.monitor
-    return ModelCheckpoint(
-      directory: output, monitor: monitor?.metric, mode: monitor?.mode ?? .minimum, everyEpochs: 1,
-      everySteps: checkpointEverySteps)
+  /// The settings that these flags make.
+  var settings: [CommandLineSetting] {
+    var flags = GivenFlags()
+    flags.add("--no-shuffle", switchesOff: noShuffle)
+    flags.add("--epochs", epochs)
+    flags.add("--max-steps", maxSteps)
+    flags.add("--optimizer", optimizer?.rawValue)
+    flags.add("--lr", learningRate)
+    flags.add("--momentum", momentum)
+    flags.add("--weight-decay", weightDecay)
+    flags.add("--schedule", schedule?.rawValue)
+    flags.add("--accumulate", accumulate)
+    flags.add("--clip-norm", clipNorm)
+    flags.add("--clip-value", clipValue)
+    flags.add("--resume", resume)
+    flags.add("--checkpoint-every-steps", checkpointEverySteps)
+    flags.add("--no-checkpoints", switchesOff: noCheckpoints)
+    return flags.settings
   }
 }

@@ -14,51 +14,61 @@ struct FitCommand<Program: TrainingCommand>: ParsableCommand {
   func run() throws {
     try Interruption.reporting {
       try Program.prepare()
+      let configuration = try options.load(training.settings)
       let recorder = RunRecorder()
-      let (trainer, metricsFile) = try makeTrainer(recorder)
-      let data = try withErrorScope {
-        try Program.makeData(options.dataSettings(.fit, shuffle: !training.noShuffle))
-      }
+      let (trainer, metricsFile) = try makeTrainer(configuration, recorder)
+      let data = try withErrorScope { try Program.makeData(configuration.values.dataSettings(.fit)) }
       if try batchesPerEpoch(data, trainer.plan.worldSize) == 0 {
         throw ConfigurationError(
-          "--batch-size", "--batch-size is \(options.batchSize), more than the training samples of a rank",
+          "batchSize",
+          "\(configuration.name(of: "data.batchSize")) is \(configuration.values.data.batchSize), more than the training "
+            + "samples of a rank",
           suggestion: "give a smaller number")
       }
-      let model = try makeModel(trainer, data)
-      try trainer.fit(model, data, resumeFrom: training.resume)
-      let validated = try recorder.validation(of: trainer) ?? validate(trainer, model, data)
+      let model = try makeModel(configuration, trainer, data)
+      try trainer.fit(model, data, resumeFrom: configuration.values.resume)
+      var validated = recorder.validation(of: trainer)
+      if validated == nil, !configuration.values.trainer.skipsValidation {
+        validated = try validate(trainer, model, data)
+      }
       guard trainer.isGlobalZero else { return }
-      summary(trainer, recorder, validated, metricsFile).write(asJSON: options.json)
+      summary(trainer, recorder, validated ?? [:], metricsFile).write(asJSON: options.json)
     }
   }
 
-  private func makeTrainer(_ recorder: RunRecorder) throws -> (Trainer, metricsFile: String) {
-    let output = options.output ?? "runs/" + RunID.resolve(ClusterEnvironments.processVariables)
-    try WritableFolder.check(output, flag: "--output")
+  private func makeTrainer(
+    _ configuration: LoadedConfiguration<Program>, _ recorder: RunRecorder
+  ) throws -> (Trainer, metricsFile: String?) {
+    let values = configuration.values
+    let output = values.trainer.output ?? "runs/" + RunID.resolve(ClusterEnvironments.processVariables)
+    try WritableFolder.check(output, flag: configuration.name(of: "trainer.output"))
     let logger = CSVLogger(output)
-    let trainer = try Trainer(
-      strategy: options.strategy, accelerator: options.accelerator, devices: .text(options.devices),
-      numNodes: options.numNodes, precision: options.chosenPrecision, until: training.chosenEpochs.map { .epochs($0) },
-      maxSteps: training.chosenMaxSteps, accumulate: training.accumulate, clipNorm: training.clipNorm,
-      clipValue: training.clipValue, callbacks: [recorder] + [training.modelCheckpoint(in: output)].compactMap { $0 },
-      loggers: [logger], checkpointing: false, output: output, progress: options.progress)
-    return (trainer, logger.path)
+    let isDryRun = values.trainer.fastDevRun.value > 0
+    let saver = ConfigurationSaver(configuration.root, writesFile: !isDryRun)
+    let trainer = try values.trainer.makeTrainer(
+      callbacks: [saver, recorder] + [values.modelCheckpoint(in: output)].compactMap { $0 }, loggers: [logger],
+      output: output)
+    return (trainer, isDryRun ? nil : logger.path)
   }
 
-  private func makeModel(_ trainer: Trainer, _ data: DataModule<Program.Batch>) throws -> Program.Model {
-    var optimizer = training.optimizerSettings
+  private func makeModel(
+    _ configuration: LoadedConfiguration<Program>, _ trainer: Trainer, _ data: DataModule<Program.Batch>
+  ) throws -> Program.Model {
+    let values = configuration.values
+    var optimizer = values.optimizerSettings
     if training.momentum != nil, optimizer.kind != .sgd {
       trainer.announce("note: --momentum is for sgd; \(optimizer.kind.rawValue) does not use it")
     }
     let worldSize = trainer.plan.worldSize
     optimizer.totalSteps = {
-      OptimizerSettings.totalSteps(
-        batches: try batchesPerEpoch(data, worldSize) ?? 1, accumulate: training.accumulate,
-        epochs: training.chosenEpochs, maxSteps: training.chosenMaxSteps)
+      try OptimizerSettings.totalSteps(
+        batches: values.trainer.limitTrainBatches.value.count(of: batchesPerEpoch(data, worldSize)) ?? 1,
+        accumulate: values.trainer.accumulate, epochs: values.trainer.totalEpochs,
+        maxSteps: values.trainer.totalSteps)
     }
-    let model = try options.makeModel(optimizer)
+    let model = try configuration.makeModel(optimizer)
     // Found out here, a checkpoint of another model fails before processes are started.
-    if let resume = training.resume { try WeightsFile.load(resume, into: model) }
+    if let resume = values.resume { try WeightsFile.load(resume, into: model) }
     return model
   }
 
@@ -76,7 +86,7 @@ struct FitCommand<Program: TrainingCommand>: ParsableCommand {
   }
 
   private func summary(
-    _ trainer: Trainer, _ recorder: RunRecorder, _ metrics: [String: Double], _ metricsFile: String
+    _ trainer: Trainer, _ recorder: RunRecorder, _ metrics: [String: Double], _ metricsFile: String?
   ) -> RunSummary {
     let progress = trainer.progress
     var summary = RunSummary(stage: .fit, metrics: metrics, samples: trainer.evaluatedSamples)

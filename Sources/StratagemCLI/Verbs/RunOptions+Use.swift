@@ -1,26 +1,26 @@
 internal import Stratagem
 internal import Torch
 
-extension RunOptions {
+extension LoadedConfiguration {
   /// Makes the model from seeded random numbers, then takes over the weights of `--weights`.
   func makeModel(_ optimizer: OptimizerSettings) throws -> Program.Model {
-    TorchRuntime.manualSeed(seed)
-    let model = try withErrorScope { try Program.makeModel(optimizer) }
-    if let weights { try WeightsFile.load(weights, into: model) }
+    TorchRuntime.manualSeed(values.seed)
+    let model = try withErrorScope { try Program.makeModel(optimizer, values.model) }
+    if let weights = values.weights { try WeightsFile.load(weights, into: model) }
     return model
   }
+}
 
+extension RunOptions {
   /// What a verb without training works with: a trainer that writes no files, the model and the data.
   func prepare(_ stage: Stage) throws -> (Trainer, Program.Model, DataModule<Program.Batch>) {
     try Program.prepare()
-    let trainer = try Trainer(
-      strategy: strategy, accelerator: accelerator, devices: .text(devices), numNodes: numNodes,
-      precision: chosenPrecision, loggers: [], checkpointing: false, output: output, progress: progress)
-    let data = try withErrorScope { try Program.makeData(dataSettings(stage)) }
-    let defaults = Program.defaults
-    let model = try makeModel(
-      OptimizerSettings(defaults.optimizer, learningRate: defaults.learningRate, momentum: defaults.momentum))
-    if weights == nil {
+    let configuration = try load()
+    let values = configuration.values
+    let trainer = try values.trainer.makeEvaluator()
+    let data = try withErrorScope { try Program.makeData(values.dataSettings(stage)) }
+    let model = try configuration.makeModel(values.optimizerSettings)
+    if values.weights == nil {
       trainer.announce("note: without --weights the model has its initial, untrained weights")
     }
     return (trainer, model, data)

@@ -49,18 +49,39 @@ public enum Safetensors {
     let file = try InputFile(path)
     let header = try readHeader(of: file)
     var tensors = StateDictionary(minimumCapacity: header.entries.count)
-    for entry in header.entries {
-      let tensor = Tensor.empty(entry.shape, dtype: entry.dtype)
-      var failure: FileError?
-      tensor.withUnsafeMutableBytes { bytes in
-        do throws(FileError) {
-          try file.read(at: header.dataOffset + entry.range.lowerBound, into: bytes)
-        } catch { failure = error }
-      }
-      if let failure { throw failure }
-      tensors[entry.name] = tensor
+    for entry in header.entries { tensors[entry.name] = try tensor(entry, header, file) }
+    return tensors
+  }
+
+  private static func tensor(
+    _ entry: SafetensorsHeader.Entry, _ header: SafetensorsHeader, _ file: InputFile
+  ) throws(FileError) -> Tensor {
+    let tensor = Tensor.empty(entry.shape, dtype: entry.dtype)
+    var failure: FileError?
+    tensor.withUnsafeMutableBytes { bytes in
+      do throws(FileError) {
+        try file.read(at: header.dataOffset + entry.range.lowerBound, into: bytes)
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return tensor
+  }
+
+  /// The tensors of a file on the meta device: their shapes and types, without reading their numbers.
+  package static func shapes(of path: String) throws(FileError) -> StateDictionary {
+    var tensors = StateDictionary()
+    for entry in try readHeader(of: InputFile(path)).entries {
+      tensors[entry.name] = Tensor.empty(entry.shape, dtype: entry.dtype, device: .meta)
     }
     return tensors
+  }
+
+  /// Reads one tensor; nil when there is none of that name.
+  package static func load(_ name: String, from path: String) throws(FileError) -> Tensor? {
+    let file = try InputFile(path)
+    let header = try readHeader(of: file)
+    guard let entry = header.entries.first(where: { $0.name == name }) else { return nil }
+    return try tensor(entry, header, file)
   }
 
   /// The text that was saved beside the tensors; empty when there is none.

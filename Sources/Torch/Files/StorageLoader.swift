@@ -15,7 +15,8 @@ final class StorageLoader {
     self.folder = folder
   }
 
-  func tensor(_ storage: PickleReader.Storage, _ layout: TensorLayout) throws(FileError) -> Tensor {
+  /// The record of a storage, known to hold what a tensor needs.
+  func entry(of storage: PickleReader.Storage, for layout: TensorLayout) throws(FileError) -> ZipReader.Entry {
     let name = "data/\(storage.key)"
     guard let entry = zip.entries[folder + name] else { throw damaged(name, "it is missing") }
     // The pickle counts elements; where the storage has no type, bytes.
@@ -27,6 +28,12 @@ final class StorageLoader {
     guard count * layout.dtype.byteCount == entry.count, layout.requiredCount <= count else {
       throw damaged(name, "a tensor needs \(layout.requiredCount) elements of it, it has \(count)")
     }
+    return entry
+  }
+
+  func tensor(_ storage: PickleReader.Storage, _ layout: TensorLayout) throws(FileError) -> Tensor {
+    let entry = try entry(of: storage, for: layout)
+    let count = entry.count / layout.dtype.byteCount
     guard layout.elementCount > 0 else { return .empty(layout.shape, dtype: layout.dtype) }
     let key = Key(name: storage.key, dtype: layout.dtype)
     if let known = loaded[key] {

@@ -47,6 +47,15 @@ public enum TorchFile {
   /// - Throws: ``FileError`` when the file is missing, truncated, damaged or not such an archive, or names a Python class
   ///   or function that is not data.
   public static func load(_ path: String) throws(FileError) -> ArchiveValue {
+    let (zip, folder, bytes) = try open(path)
+    let loader = StorageLoader(zip, folder: folder)
+    return try PickleReader.value(of: bytes, path: path) { storage, layout throws(FileError) in
+      try loader.tensor(storage, layout)
+    }
+  }
+
+  /// Opens an archive, checks that it is one of `torch.save`, and reads its pickle.
+  static func open(_ path: String) throws(FileError) -> (zip: ZipReader, folder: String, pickle: [UInt8]) {
     let file = try InputFile(path)
     try checkKind(of: file)
     let zip = try ZipReader(file)
@@ -64,11 +73,7 @@ public enum TorchFile {
         throw FileError(path: path, reason: "was written with byte order '\(order)'; only 'little' is read")
       }
     }
-    let loader = StorageLoader(zip, folder: folder)
-    let bytes = try zip.bytes(of: pickle)
-    return try PickleReader.value(of: bytes, path: path) { storage, layout throws(FileError) in
-      try loader.tensor(storage, layout)
-    }
+    return (zip, folder, try zip.bytes(of: pickle))
   }
 
   /// Names what a file is that does not start as a zip archive does.

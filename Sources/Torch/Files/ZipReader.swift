@@ -71,6 +71,25 @@ final class ZipReader {
     }
   }
 
+  /// Compares the checksum of a record with its bytes, of which only a piece is in memory at a time.
+  func verify(_ entry: Entry) throws(FileError) {
+    guard entry.method == 0, !entry.isEncrypted else {
+      _ = try bytes(of: entry)
+      return
+    }
+    try checkSize(of: entry)
+    let start = try dataOffset(of: entry)
+    guard entry.checksum != 0 else { return }
+    var checksum: UInt32 = 0
+    var done = 0
+    while done < entry.count {
+      let piece = try file.read(at: start + done, count: min(entry.count - done, 1 << 20))
+      checksum = piece.withUnsafeBytes { ct_crc32(checksum, $0.baseAddress, $0.count) }
+      done += piece.count
+    }
+    guard checksum == entry.checksum else { throw damaged(entry, "its checksum does not match") }
+  }
+
   /// Refuses sizes that the file cannot hold, before memory is taken for them.
   private func checkSize(of entry: Entry) throws(FileError) {
     guard !entry.isEncrypted, entry.method == 0 || entry.method == 8 else {

@@ -1,0 +1,12 @@
+internal import ArgumentParser
+
+/// `stratagem`: starts runs, looks at machines and at checkpoints.
+@main
+struct StratagemTool: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stratagem",
+    abstract: "Starts distributed runs, checks machines for them, and shows what is in checkpoints.",
+    subcommands: [LaunchCommand.self, DoctorCommand.self, InspectCommand.self, SelfTestCommand.self])
+
+  static func main() { main(TorchrunSpelling.normalized(Array(CommandLine.arguments.dropFirst()))) }
+}

@@ -1,0 +1,255 @@
+import Foundation
+import Testing
+
+@Suite("stratagem launch")
+struct LaunchTests {
+  private func launch(
+    _ flags: [String], _ program: [String], environment: [String: String] = [:],
+    act: (StartedProgram) throws -> Void = { _ in }
+  ) throws -> ProgramRun {
+    try ProgramRun("stratagem", ["launch"] + flags + program, environment: environment, act: act)
+  }
+
+  private func shell(_ script: String) -> [String] { ["sh", "-c", script] }
+
+  @Test("Every process gets its place and torchrun's variables", arguments: [1, 2, 3])
+  func variables(ranks: Int) throws {
+    let script = """
+      echo "$RANK $LOCAL_RANK $WORLD_SIZE $LOCAL_WORLD_SIZE $GROUP_RANK $GROUP_WORLD_SIZE $MASTER_ADDR \
+      $TORCHELASTIC_RESTART_COUNT $TORCHELASTIC_RUN_ID $OMP_NUM_THREADS $1"
+      test "$MASTER_PORT" -gt 0
+      """
+    let run = try launch(
+      ["--nproc_per_node=\(ranks)", "--standalone", "--rdzv-id", "job7"], shell(script) + ["sh", "--nnodes"]
+    ).succeeded()
+    #expect(
+      run.outputLines.sorted()
+        == (0..<ranks).map { "[rank \($0)] \($0) \($0) \(ranks) \(ranks) 0 1 127.0.0.1 0 job7 1 --nnodes" })
+    #expect(run.errors == "")
+  }
+
+  @Test("A training program finds the others and trains as when it starts them itself", arguments: [1, 2, 3])
+  func training(ranks: Int) throws {
+    let folder = try TemporaryFolder()
+    func fit(_ output: String) -> [String] {
+      [
+        "fit", "--strategy", "ddp", "--accelerator", "cpu", "--devices", "\(ranks)", "--batch-size", "\(48 / ranks)",
+        "--epochs", "1", "--trainer.limitTrainBatches=6", "--json", "--output", "\(folder.path)/\(output)",
+      ]
+    }
+    let alone = try ProgramRun("digits", fit("alone")).succeeded()
+    let launched = try launch(
+      ["--nproc-per-node", "\(ranks)"], [try Repository.program("digits")] + fit("launched")
+    ).succeeded()
+    let line = try #require(launched.outputLines.first)
+    #expect(launched.outputLines.count == 1 && line.hasPrefix("[rank 0] {"))
+    let json = try JSONDecoder().decode([String: JSONMember].self, from: Data(line.dropFirst(9).utf8))
+    #expect(json["val/loss"] == (try alone.json()["val/loss"]))
+    #expect(json["steps"]?.number == 6)
+  }
+
+  @Test("The first failure ends all, with its rank, its words and its status")
+  func failure() throws {
+    let script = "if [ $RANK = 1 ]; then echo 'it broke' >&2; exit 7; fi; sleep 60"
+    let start = Date()
+    let run = try launch(["--nproc-per-node", "3"], shell(script))
+    #expect(run.status == 7)
+    #expect(
+      run.errorLines == ["[rank 1] it broke", "stratagem: rank 1 ended with exit status 7; it printed: it broke"])
+    #expect(Date().timeIntervalSince(start) < 30)
+    let killed = try launch(["--nproc-per-node", "2"], shell("if [ $RANK = 0 ]; then kill -SEGV $$; fi; sleep 60"))
+    #expect(killed.status == 139)
+    #expect(killed.errors.contains("stratagem: rank 0 was killed by SIGSEGV"))
+  }
+
+  @Test("A training program that fails on one rank names that rank and its error, not the echo of the others")
+  func trainingFailure() throws {
+    let folder = try TemporaryFolder()
+    let run = try launch(
+      ["--nproc-per-node", "2"],
+      [try Repository.program("training-probe"), "fit", "2", folder.path, "epochs=1", "fault=throw", "rank=1"])
+    #expect(run.status == 1)
+    #expect(run.errorLines.filter { $0.hasPrefix("stratagem: ") }.count == 1)
+    #expect(run.errors.contains("stratagem: rank 1 failed: "))
+  }
+
+  @Test("Processes do not outlive a launcher that is killed")
+  func orphans() throws {
+    let run = try launch(["--nproc-per-node", "2"], shell("echo ready; sleep 60")) { program in
+      try program.wait { program.output.components(separatedBy: "ready").count == 3 }
+      kill(program.pid, SIGKILL)
+    }
+    #expect(run.status == 137)
+  }
+
+  @Test(
+    "Ctrl-C reaches all processes, the lowest rank first, and how they end is no failure", arguments: [SIGINT, SIGTERM])
+  func interruption(signal: Int32) throws {
+    let script = """
+      trap 'echo asked; exit 3' INT TERM
+      echo ready
+      while :; do sleep 0.05; done
+      """
+    let run = try launch(["--nproc-per-node", "3"], shell(script)) { program in
+      try program.wait { program.output.components(separatedBy: "ready").count == 4 }
+      kill(program.pid, signal)
+    }
+    #expect(run.status == 128 + Int(signal))
+    let asked = run.outputLines.filter { $0.contains("asked") }
+    #expect(asked.count == 3)
+    #expect(asked.first == "[rank 0] asked")
+    #expect(!run.errors.contains("ended with exit status"))
+  }
+
+  @Test("A training run that is interrupted saves a checkpoint")
+  func interruptedTraining() throws {
+    let folder = try TemporaryFolder()
+    let run = try launch(
+      ["--nproc-per-node", "2"],
+      [
+        try Repository.program("digits"), "fit", "--strategy", "ddp", "--devices", "2", "--epochs", "10000", "--output",
+        folder.path,
+      ]
+    ) { program in
+      try program.wait { folder.text("metrics.csv").contains("\n0,") }
+      kill(program.pid, SIGINT)
+    }
+    #expect(run.status == 130)
+    #expect(folder.names().contains("last.ckpt"))
+  }
+
+  @Test("All processes start again after a failure, as often as was said")
+  func restarts() throws {
+    let script =
+      "echo try $TORCHELASTIC_RESTART_COUNT; [ $TORCHELASTIC_RESTART_COUNT = 2 ] || [ $RANK = 0 ] || exit 5; sleep 0.2"
+    let run = try launch(["--nproc-per-node", "2", "--max-restarts", "2"], shell(script)).succeeded()
+    for attempt in 0...2 {
+      for rank in 0...1 { #expect(run.outputLines.contains("[rank \(rank)] try \(attempt)")) }
+    }
+    #expect(run.errors.contains("stratagem: starting all processes again, restart 2 of 2\n"))
+    let exhausted = try launch(
+      ["--nproc-per-node", "2", "--max-restarts", "1"], shell("[ $RANK = 0 ] || exit 5; sleep 60"))
+    #expect(exhausted.status == 5)
+    #expect(exhausted.errors.components(separatedBy: "ended with exit status 5").count == 3)
+  }
+
+  @Test("A training program starts again from scratch, on a store of its own")
+  func restartedTraining() throws {
+    let folder = try TemporaryFolder()
+    let program = try Repository.program("digits")
+    let script = """
+      if [ $TORCHELASTIC_RESTART_COUNT = 0 ]; then
+        [ $RANK = 0 ] || { sleep 0.5; exit 9; }
+      fi
+      exec \(program) fit --strategy ddp --devices 2 --epochs 1 --output \(folder.path)
+      """
+    let run = try launch(["--nproc-per-node", "2", "--max-restarts", "1"], shell(script)).succeeded()
+    #expect(run.errors.contains("rank 1 ended with exit status 9"))
+    #expect(folder.names().contains("last.ckpt"))
+  }
+
+  @Test("What ranks print also goes to files, or only there")
+  func logs() throws {
+    let folder = try TemporaryFolder()
+    let script = "echo out $RANK; echo err $RANK >&2"
+    try launch(["--nproc-per-node", "2", "--log-dir", "\(folder.path)/log"], shell(script)).succeeded()
+    #expect(folder.text("log/rank1.stdout.log") == "out 1\n")
+    #expect(folder.text("log/rank0.stderr.log") == "err 0\n")
+    let quiet = try launch(
+      ["--nproc-per-node", "2", "--log-dir", folder.path, "--redirects", "1"], shell(script)
+    ).succeeded()
+    #expect(quiet.output == "")
+    #expect(quiet.errorLines.sorted() == ["[rank 0] err 0", "[rank 1] err 1"])
+  }
+
+  @Test("Two machines meet, end together, and fail together")
+  func machines() throws {
+    func meet(_ program: String, _ flags: String = "", second: String = "--nproc-per-node 2") throws -> ProgramRun {
+      let script = """
+        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        common="launch --nnodes 2 --master-addr 127.0.0.1 --master-port $port \(flags)"
+        "$0" $common --node-rank 1 \(second) sh -c '\(program)' &
+        other=$!
+        "$0" $common --node-rank 0 --nproc-per-node 2 sh -c '\(program)'
+        first=$?
+        wait $other
+        echo "status $first $?"
+        exit 0
+        """
+      return try ProgramRun("stratagem", [], shell: script).succeeded()
+    }
+    let place = try meet("echo $RANK $LOCAL_RANK $GROUP_RANK $WORLD_SIZE $TORCHELASTIC_RUN_ID", "--rdzv-id x")
+    #expect(
+      place.outputLines.sorted() == [
+        "[rank 0] 0 0 0 4 x", "[rank 1] 1 1 0 4 x", "[rank 2] 2 0 1 4 x", "[rank 3] 3 1 1 4 x", "status 0 0",
+      ])
+    let failed = try meet("[ $RANK = 3 ] && exit 6; sleep 60")
+    #expect(failed.outputLines.last == "status 6 6")
+    #expect(failed.errors.contains("stratagem: machine 1: rank 3 ended with exit status 6\n"))
+    let again = try meet("[ $TORCHELASTIC_RESTART_COUNT$RANK = 03 ] && exit 6; sleep 1; echo end", "--max-restarts 1")
+    #expect(again.outputLines.last == "status 0 0")
+    #expect(again.outputLines.filter { $0.hasSuffix("end") }.count == 4)
+    let uneven = try meet("exit 0", second: "--nproc-per-node 1")
+    #expect(uneven.outputLines.last == "status 1 1")
+    #expect(uneven.errors.contains("machine 1 starts 1 processes and this one 2; give the same --nproc-per-node"))
+  }
+
+  @Test(
+    "Wrong flags",
+    arguments: [
+      ([], "there is no program to start; write `stratagem launch --nproc-per-node 2 PROGRAM ARGUMENTS`"),
+      (["--nproc-per-node", "0", "true"], "--nproc-per-node is 0; give 1 to 4096, auto, gpu or cpu"),
+      (["--nproc-per-node", "many", "true"], "--nproc-per-node is many; give 1 to 4096, auto, gpu or cpu"),
+      (
+        ["--nnodes", "1:2", "true"],
+        "--nnodes is 1:2, and the number of machines does not change during a run; give one number"
+      ),
+      (["--node-rank", "2", "true"], "--node-rank is 2 of 1; give a number from 0 to 0"),
+      (
+        ["--nnodes", "2", "--node-rank", "0", "true"],
+        "a run on 2 machines needs --master-addr and --master-port, the same on each; for example --master-addr "
+          + "<address of machine 0> --master-port 29500"
+      ),
+      (["--max_restarts", "-1", "true"], "--max-restarts is -1; give a number of 0 or more"),
+      (["no-such-program"], "there is no program no-such-program in PATH; give its path, such as ./no-such-program"),
+      (["/proc/self/status"], "/proc/self/status cannot be started: Permission denied; name an executable file"),
+      (["./train.py"], "./train.py cannot be started: No such file or directory; write `python3 ./train.py`"),
+      (["--redirects", "3", "true"], "--redirects is 3; give 0 to 3, and a --log-dir for what is redirected"),
+      (
+        ["--frobnicate", "true"],
+        "there is no flag --frobnicate; put flags of the program behind its name; see `stratagem launch --help`"
+      ),
+      (["--rdzv-backend", "etcd", "true"], "--rdzv-backend is etcd; give c10d or static"),
+    ])
+  func wrongFlags(flags: [String], message: String) throws {
+    let run = try launch(flags, [])
+    #expect(run.status == 1)
+    #expect(run.errors == "Error: \(message)\n")
+  }
+
+  @Test("A port that is taken")
+  func takenPort() throws {
+    let script = """
+      exec 3< <(python3 -c '
+      import socket, sys, time
+      s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(1); print(s.getsockname()[1], flush=True); time.sleep(60)')
+      holder=$!
+      read port <&3
+      "$0" launch --master-port $port true
+      status=$?
+      kill $holder
+      exit $status
+      """
+    let run = try ProgramRun("stratagem", [], shell: script)
+    #expect(run.status == 1)
+    #expect(run.errors.contains("leave out --master-port to take any free port"))
+  }
+
+  @Test("auto and cpu are numbers of this machine")
+  func counts() throws {
+    for word in ["auto", "cpu"] {
+      let run = try launch(["--nproc-per-node", word], shell("echo $WORLD_SIZE")).succeeded()
+      #expect(Set(run.outputLines.map { $0.split(separator: " ").last.flatMap { Int($0) } }) == [run.outputLines.count])
+    }
+  }
+}
