@@ -111,7 +111,7 @@ let package = Package(
         "Torch", "digits", "digits-cnn", "byte-gpt", "custom-strategy", "training-probe", "StratagemTool",
       ],
       exclude: ["Golden"]),
-    .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch"]),
+    .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch", "TorchDistributed"]),
     .testTarget(
       name: "StratagemLoggersTests", dependencies: ["StratagemLoggers", "Stratagem", "training-probe"],
       exclude: ["Support/read_events.py"]),

@@ -35,6 +35,20 @@ struct SyncBatchNormRunTests {
     #expect(try largestDifference(train(1, "sync-batch-norm").1, expected) == 0)
   }
 
+  @Test("In other precisions", arguments: [("64-true", 1e-12), ("bf16-mixed", 0.02), ("bf16-true", 0.05)])
+  func precision(_ name: String, _ tolerance: Double) throws {
+    let (alone, _) = try train(1, "precision=\(name)")
+    let losses = try alone.metrics.values("train/loss")
+    #expect(losses.count == 12)
+    for ranks in [2, 3] {
+      let (run, _) = try train(ranks, "precision=\(name)", "sync-batch-norm")
+      for (loss, expected) in zip(try run.metrics.values("train/loss"), losses) {
+        expectClose(loss, expected, within: tolerance, name)
+      }
+      #expect(Set(run.weightSums).count == 1)
+    }
+  }
+
   @Test(
     "The layers are synchronized in a fit alone, and their own again after it",
     arguments: ["sync", "layer-sync-plugin"])

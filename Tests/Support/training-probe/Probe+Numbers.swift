@@ -29,4 +29,14 @@ extension Probe {
       model.tell("after the failure")
     }
   }
+
+  /// A fit that may fail, with the settings of libtorch in it and after it.
+  func changeSettings(_ trainer: Trainer) throws {
+    do {
+      try trainer.fit(SettingsModel(options, recorder), makeData(trainer))
+    } catch {
+      print("failed: \(error)")
+    }
+    SettingsModel.tell("afterwards")
+  }
 }

@@ -22,6 +22,7 @@ struct Probe {
     case "validate": report(trainer, try trainer.validate(makeModel(), makeData(trainer), from: options["from"]))
     case "predict": try predict(trainer)
     case "catch": try goOnAfterFailure(trainer)
+    case "settings": try changeSettings(trainer)
     case "layer-sync": try synchronizeLayers(trainer)
     case "ranks-differ": try loseRank(trainer)
     case "program": try runProgram(trainer)
@@ -48,7 +49,9 @@ struct Probe {
       fastDevRun: options.int("dry", 0),
       validationInterval: options.int("validation-interval").map { .batches($0) } ?? .all,
       validateEveryEpochs: options.int("validate-every", 1), sanityBatches: options.int("sanity", 0),
-      syncBatchNorm: options.has("sync-batch-norm"), callbacks: callbacks + makeModelCheckpoints(),
+      syncBatchNorm: options.has("sync-batch-norm"),
+      deterministic: options["deterministic"].flatMap { Determinism(rawValue: $0) } ?? .off,
+      detectAnomaly: options.has("detect-anomaly"), callbacks: callbacks + makeModelCheckpoints(),
       loggers: loggers(output),
       checkpointing: options["checkpoints"] != "no", output: output)
   }

@@ -36,6 +36,7 @@ class ProbeModel: LightningModule<[Tensor]> {
     case "hang": while true { pause() }
     case "sleep": usleep(UInt32(options.double("seconds", 1) * 1e6))
     case "nan": return .loss(loss * Double.nan)
+    case "nan-in-backward": return .loss(loss + (fc1.weight * 0).sqrt().sum() * 0)
     case "overflow": return .loss(loss * 1e36)
     case "shape": return .loss(misfit(batch[0]))
     case "vector": return .loss(self(batch[0]).sum(dim: 1))
