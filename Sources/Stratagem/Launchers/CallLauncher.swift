@@ -51,13 +51,12 @@ open class CallLauncher: ProcessLauncher {
   private func supervise<Output>(
     _ call: LaunchedCall<Output>, _ number: Int, _ file: String
   ) throws -> CallOutcome {
-    let variables = ClusterEnvironments.processVariables
+    let place = try layout.place()
     let isOneNode = layout.numNodes == 1
-    let address = isOneNode ? "127.0.0.1" : variables[WorkerVariable.mainAddress] ?? "127.0.0.1"
+    let address = isOneNode ? "127.0.0.1" : place.mainAddress
     // Each call has a store of its own; the port that several nodes agree on is the first of a row.
     let reservation = isOneNode ? try StoreReservation() : nil
-    let first = variables[WorkerVariable.mainPort].flatMap { Int($0) } ?? 0
-    let port = reservation?.port ?? first + number - 1
+    let port = reservation?.port ?? (place.mainPort ?? 0) + number - 1
     let tasks = (0..<layout.processesPerNode).map { local in
       CallTask(
         number: number, call: call.name, identity: layout.identity(localRank: local), address: address, port: port)

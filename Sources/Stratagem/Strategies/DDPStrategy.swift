@@ -29,7 +29,8 @@ open class DDPStrategy: ParallelStrategy {
     findUnusedParameters: Bool = false, bucketMegabytes: Double = 25, gradientAsBucketView: Bool = false,
     staticGraph: Bool = false, broadcastBuffers: Bool = true, timeout: Double = 1800,
     stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
-    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil
+    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
+    devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
     var reduction = GradientReducer.Options()
     reduction.findUnusedParameters = findUnusedParameters
@@ -39,8 +40,8 @@ open class DDPStrategy: ParallelStrategy {
     self.reduction = reduction
     self.broadcastBuffers = broadcastBuffers
     super.init(
-      accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, timeout: timeout,
-      stallNotice: stallNotice, startMethod: startMethod)
+      accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
   }
 
   open override var strategyDescription: StrategyDescription {

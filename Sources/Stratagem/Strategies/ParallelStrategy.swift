@@ -16,12 +16,15 @@ open class ParallelStrategy: Strategy {
 
   public init(
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
-    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch
+    devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil, timeout: Double = 1800,
+    stallNotice: Double = 30, startMethod: StartMethod = .relaunch
   ) {
     self.timeout = timeout
     self.stallNotice = stallNotice
     self.startMethod = startMethod
-    super.init(accelerator: accelerator, precision: precision, checkpointIO: checkpointIO)
+    super.init(
+      accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
+      clusterEnvironment: clusterEnvironment)
   }
 
   open override var rank: Int { launcher.world?.rank ?? plan?.rank ?? 0 }

@@ -30,16 +30,28 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// The parameters, found once a run.
   public private(set) final var parameters: [AnyParameter] = []
 
+  /// Makes a strategy; what is left out, the trainer fills in, and what is given must not be given to the trainer too.
+  ///
+  /// - Parameters:
+  ///   - devices: the devices of this node, one for each process or replica.
+  ///   - clusterEnvironment: tells the place of this process, instead of what the environment variables describe.
   public init(
-    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil
+    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
+    devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
     self.accelerator = accelerator
     self.precision = precision
     self.checkpointIO = checkpointIO
+    self.clusterEnvironment = clusterEnvironment
+    var plugins: Set<PluginRole> = []
+    if checkpointIO != nil { plugins.insert(.checkpointIO) }
+    if clusterEnvironment != nil { plugins.insert(.clusterEnvironment) }
     givenPlugins = StrategyHoldings(
-      accelerator: accelerator?.acceleratorKind, precision: precision?.precisionKind,
-      plugins: checkpointIO == nil ? [] : [.checkpointIO])
+      accelerator: accelerator?.acceleratorKind, devices: devices, precision: precision?.precisionKind,
+      plugins: plugins)
   }
+
+  public let clusterEnvironment: (any ClusterEnvironment)?
 
   /// The plugins the user gave, as opposed to those the trainer filled in.
   public let givenPlugins: StrategyHoldings

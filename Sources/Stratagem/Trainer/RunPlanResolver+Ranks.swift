@@ -1,7 +1,7 @@
 extension RunPlanResolver {
   /// Finds who started this process: the environment that the user gave, or the one that the variables describe.
   mutating func findEnvironment() {
-    if let given = request.clusterEnvironment {
+    if let given = givenEnvironment {
       cluster = given
       return
     }
@@ -10,6 +10,12 @@ extension RunPlanResolver {
     } catch {
       problems += error.problems
     }
+  }
+
+  /// The environment that the user gave; a worker that Stratagem started for it has its place in variables.
+  private var givenEnvironment: (any ClusterEnvironment)? {
+    let isOwnWorker = environment[WorkerVariable.supervisor] != nil && environment[WorkerVariable.localRank] != nil
+    return isOwnWorker ? nil : request.clusterEnvironment
   }
 
   /// Whether the processes of the run were started by someone else or by Stratagem before.
@@ -36,7 +42,7 @@ extension RunPlanResolver {
     do throws(ConfigurationError) {
       // Where a launcher left the rank out, it follows from the number of processes.
       var cluster = cluster
-      if request.clusterEnvironment == nil {
+      if givenEnvironment == nil {
         cluster = try ClusterEnvironments.detect(
           environment, accelerator: accelerator, numDevices: processes, numNodes: request.numNodes)
       }

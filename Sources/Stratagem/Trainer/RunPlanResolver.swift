@@ -33,6 +33,7 @@ struct RunPlanResolver {
     self.environment = environment
     self.hardware = hardware
     self.registry = registry
+    problems = request.problems
   }
 
   mutating func resolve() throws(ConfigurationError) -> RunPlan {

@@ -79,6 +79,9 @@ public struct RunRequest {
   /// start.
   public var isInteractive = false
 
+  /// What was found to be wrong before the plan is made; reported together with what the plan finds.
+  public var problems: [ConfigurationError.Problem] = []
+
   /// Creates a request; what is left out is as in a trainer without arguments.
   public init(
     strategy: any StrategyConvertible = .auto, accelerator: any AcceleratorConvertible = .auto,

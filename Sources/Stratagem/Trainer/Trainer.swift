@@ -165,9 +165,10 @@ public final class Trainer {
     request.take(settings)
     request.benchmark = benchmark
     request.syncBatchNorm = syncBatchNorm
-    let sorted = try TrainerPlugins(plugins)
+    request.isInteractive = InteractiveSession.isCurrent
+    let sorted = TrainerPlugins(plugins)
     request.plugins = sorted.descriptions
-    try settings.check()
+    request.problems = sorted.problems + settings.problems
     plan = try RunPlan.resolve(
       request, environment: variables, hardware: hardware ?? HardwareInventory.detect(), registry: registry)
     self.settings = settings.forDryRun()

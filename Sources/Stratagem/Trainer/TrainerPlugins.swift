@@ -5,10 +5,10 @@ struct TrainerPlugins {
   private(set) var checkpointIO: (any CheckpointIO)?
   private(set) var layerSync: (any LayerSync)?
   private(set) var descriptions: [PluginDescription] = []
+  /// Every object that is no plugin. Two for one part are found by the plan.
+  private(set) var problems: [ConfigurationError.Problem] = []
 
-  /// - Throws: ``ConfigurationError`` naming every object that is no plugin. Two for one part are found by the plan.
-  init(_ plugins: [Any]) throws(ConfigurationError) {
-    var problems: [ConfigurationError.Problem] = []
+  init(_ plugins: [Any]) {
     for plugin in plugins {
       let name = "\(type(of: plugin))"
       switch plugin {
@@ -26,6 +26,12 @@ struct TrainerPlugins {
         descriptions.append(PluginDescription(.layerSync, typeName: name))
       case let given as any ClusterEnvironment:
         descriptions.append(PluginDescription(given))
+      case is any StrategyDescribing:
+        problems.append(
+          .init(
+            "plugins", "\(name) is a strategy and no plugin",
+            suggestion: "give it to the trainer as strategy: \(name)()")
+        )
       default:
         problems.append(
           .init(
@@ -33,6 +39,5 @@ struct TrainerPlugins {
             suggestion: "give a Precision, CheckpointIO, ClusterEnvironment, LayerSync or Accelerator"))
       }
     }
-    if let error = ConfigurationError(problems) { throw error }
   }
 }

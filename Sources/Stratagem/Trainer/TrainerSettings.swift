@@ -62,7 +62,8 @@ public struct TrainerSettings: Sendable {
     return epochs
   }
 
-  func check() throws(ConfigurationError) {
+  /// What is wrong with the settings that the plan of a run does not look at.
+  var problems: [ConfigurationError.Problem] {
     var problems: [ConfigurationError.Problem] = []
     func require(_ name: String, _ value: Int?, atLeast least: Int, _ hint: String) {
       guard let value, value < least else { return }
@@ -84,7 +85,7 @@ public struct TrainerSettings: Sendable {
           "validateEveryEpochs", "validateEveryEpochs is nil, but validationInterval is \(validationInterval)",
           suggestion: "count batches across epochs: give validationInterval a whole number of batches"))
     }
-    if let error = ConfigurationError(problems) { throw error }
+    return problems
   }
 
   /// Runs a part of an evaluation, which records no gradients.

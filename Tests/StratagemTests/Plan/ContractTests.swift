@@ -5,8 +5,7 @@ import Torch
 
 /// The table of conflicts of Lightning's connector, row by row.
 ///
-/// Two rows are the compiler's here: a strategy among the plugins, and a plugin of an unknown type. Two are decided
-/// otherwise: `dp` and `ddp2` run on processors, and so does `fsdp`.
+/// Decided otherwise: `dp` and `ddp2` run on processors, and so does `fsdp`.
 @Suite("The connector's table of conflicts")
 struct ContractTests {
   struct Row: Sendable, CustomTestStringConvertible {
@@ -127,6 +126,53 @@ struct ContractTests {
     #expect(found.map(\.parameter) == row.parameters)
     #expect(found.first?.message.hasPrefix(row.message) == true, "\(found)")
     #expect(found.allSatisfy { $0.suggestion != nil })
+  }
+
+  @Test("a strategy among the plugins, and a plugin of an unknown type, are told with everything else that is wrong")
+  func plugins() throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      try Trainer(strategy: "dppp", devices: 0, plugins: [DDPStrategy(), 17], maxSteps: 0)
+    }
+    #expect(error?.problems.map(\.parameter) == ["plugins", "plugins", "maxSteps", "strategy", "devices"])
+    #expect(
+      error?.problems[0].description
+        == "DDPStrategy is a strategy and no plugin; give it to the trainer as strategy: DDPStrategy()")
+    #expect(error?.problems[1].message == "Int is not a plugin")
+  }
+
+  @Test("what a strategy was given must not be given to the trainer as well")
+  func holdings() throws {
+    let strategy = DDPStrategy(
+      accelerator: CPUAccelerator(), precision: Precision(), checkpointIO: FileCheckpointIO(), devices: [.cpu, .cpu],
+      clusterEnvironment: ClusterDetectionTests.TestCluster())
+    let error = #expect(throws: ConfigurationError.self) {
+      try Trainer(
+        strategy: strategy, accelerator: "cpu", devices: 2, numNodes: 2, precision: "32",
+        plugins: [FileCheckpointIO(), ClusterDetectionTests.TestCluster()])
+    }
+    #expect(
+      error?.problems.map(\.parameter).sorted()
+        == ["accelerator", "checkpointIO", "clusterEnvironment", "devices", "precision"])
+    let plan = try resolve(RunRequest(strategy: strategy, numNodes: 2))
+    #expect(plan.cluster.environment == "mine" && plan.rank == 2 && plan.devices == [.cpu, .cpu])
+  }
+
+  @Test("a worker that was started for an environment of one's own finds its place in the variables")
+  func ownWorker() throws {
+    let identity = WorkerIdentity(localRank: 1, nodeRank: 1, localWorldSize: 2, numNodes: 2)
+    let variables = identity.variables(mainAddress: "10.0.0.1", mainPort: 9).merging(["STRATAGEM_SUPERVISOR": "1"]) {
+      $1
+    }
+    let strategy = DDPStrategy(clusterEnvironment: ClusterDetectionTests.TestCluster())
+    let request = RunRequest(strategy: strategy, accelerator: .cpu, devices: 2, numNodes: 2)
+    #expect(try resolve(request, environment: variables).rank == 3)
+  }
+
+  @Test("the REPL is an interactive session, a program is none")
+  func sessions() {
+    #expect(InteractiveSession.isOne(program: "/opt/swift/usr/bin/repl_swift"))
+    #expect(!InteractiveSession.isOne(program: "/home/x/.build/debug/digits"))
+    #expect(!InteractiveSession.isCurrent)
   }
 
   @Test("devices: auto without an accelerator is the default")
