@@ -3,7 +3,7 @@
 from functools import partial
 
 import torch
-from torch.optim import lr_scheduler
+from torch.optim import lr_scheduler, swa_utils
 
 import output
 from workloads import uniform
@@ -51,6 +51,9 @@ SCHEDULES = {
         "ReduceLROnPlateau",
         {"mode": "min", "factor": 0.5, "patience": 0, "cooldown": 2, "threshold_mode": "abs", "min_lr": 0.02},
     ),
+    "averaging-cosine": ("SWALR", {"swa_lr": 0.02, "anneal_epochs": 7}),
+    "averaging-linear": ("SWALR", {"swa_lr": 0.5, "anneal_epochs": 4, "anneal_strategy": "linear"}),
+    "averaging-at-once": ("SWALR", {"swa_lr": 0.02, "anneal_epochs": 0}),
     "plateau-max": ("ReduceLROnPlateau", {"mode": "max", "factor": 0.1, "patience": 2, "threshold": 0.01}),
 }
 
@@ -141,7 +144,7 @@ def schedules():
         case = {"name": name, "schedule": kind, "options": options}
         if metrics:
             case["metrics"] = metrics
-        values = rates(partial(getattr(lr_scheduler, kind), **options), metrics)
+        values = rates(partial(getattr(swa_utils if kind == "SWALR" else lr_scheduler, kind), **options), metrics)
         yield {**case, "learning_rates": values}
     options = {
         "milestones": [5],

@@ -41,6 +41,9 @@ struct Reference: Decodable, Sendable {
     let thresholdMode: String?
     let minLr: Double?
     let schedules: [Schedule]?
+    let swaLr: Double?
+    let annealEpochs: Int?
+    let annealStrategy: String?
   }
 
   struct Run: Decodable, Sendable {

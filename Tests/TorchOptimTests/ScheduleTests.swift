@@ -41,6 +41,10 @@ struct ScheduleTests {
       return SequentialLR(
         optimizer, try #require(options.schedules).map { try make($0, optimizer) },
         milestones: try #require(options.milestones))
+    case "SWALR":
+      return SWALR(
+        optimizer, averagingRate: try #require(options.swaLr), annealingSteps: options.annealEpochs ?? 10,
+        annealing: try #require(.init(rawValue: options.annealStrategy ?? "cos")))
     default:
       throw UnknownSchedule(name: expected.schedule)
     }

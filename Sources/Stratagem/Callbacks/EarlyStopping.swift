@@ -2,8 +2,8 @@ public import Torch
 
 /// Ends training when a metric has stopped to improve.
 ///
-/// The metric is judged after each validation, or at the end of a training epoch when there is none or
-/// `checkOnTrainEpochEnd` says so. One rank that wants to stop stops all.
+/// The metric is judged at the end of each training epoch; with an interval of validation other than one epoch, and a
+/// validation loader, after each validation. Every rank judges the value it has; one that wants to stop stops all.
 public final class EarlyStopping: Callback {
   /// The metric, such as `val/loss`.
   public let monitor: String
@@ -20,7 +20,8 @@ public final class EarlyStopping: Callback {
   public let stoppingThreshold: Double?
   /// Training ends as soon as the metric is worse than this.
   public let divergenceThreshold: Double?
-  /// Whether the end of a training epoch is the moment to judge; nil for the end of validation when there is one.
+  /// Whether the end of a training epoch is the moment to judge, or that of a validation; nil to decide by the trainer's
+  /// interval of validation.
   public let checkOnTrainEpochEnd: Bool?
 
   /// The best value so far; nil before the first.
@@ -31,7 +32,7 @@ public final class EarlyStopping: Callback {
   public private(set) var stoppedEpoch = 0
   /// Why training was ended.
   public private(set) var stoppingReason: String?
-  private var hasValidated = false
+  private var checksAfterValidation = false
 
   /// - Parameters:
   ///   - monitor: the metric to judge by.
@@ -65,22 +66,29 @@ public final class EarlyStopping: Callback {
         "EarlyStopping", "EarlyStopping: patience is \(patience)", suggestion: "give the number of checks, 0 or more")
     }
     guard stage == .fit else { return }
-    (bestScore, waitCount, stoppedEpoch, stoppingReason, hasValidated) = (nil, 0, 0, nil, false)
+    (bestScore, waitCount, stoppedEpoch, stoppingReason) = (nil, 0, 0, nil)
+    let settings = trainer.settings
+    let validatesOncePerEpoch =
+      (settings.validationInterval == .all || settings.validationInterval == .fraction(1))
+      && settings.validateEveryEpochs == 1
+    checksAfterValidation = !(checkOnTrainEpochEnd ?? validatesOncePerEpoch)
   }
 
   public override func onValidationEnd(_ trainer: Trainer) throws {
     guard trainer.stage == .fit, !trainer.isSanityChecking else { return }
-    hasValidated = true
-    if checkOnTrainEpochEnd != true { try check(trainer) }
+    if checksAfterValidation { try check(trainer, epoch: trainer.progress.epoch) }
   }
 
   public override func onTrainEpochEnd(_ trainer: Trainer) throws {
-    if checkOnTrainEpochEnd ?? !hasValidated { try check(trainer) }
+    let isWithoutValidation = checkOnTrainEpochEnd == nil && !trainer.hasValidation
+    guard !checksAfterValidation || isWithoutValidation else { return }
+    // The epoch that has just ended; the trainer counts it as done already.
+    try check(trainer, epoch: trainer.progress.epoch - 1)
   }
 
-  private func check(_ trainer: Trainer) throws {
+  private func check(_ trainer: Trainer, epoch: Int) throws {
     let own = trainer.callbackMetrics[monitor]
-    guard let score = try trainer.strategy.broadcast(number: own) else {
+    guard let first = try trainer.strategy.broadcast(number: own) else {
       guard strict else { return }
       let known = trainer.callbackMetrics.keys.sorted().joined(separator: ", ")
       throw ConfigurationError(
@@ -88,12 +96,12 @@ public final class EarlyStopping: Callback {
         suggestion: (known.isEmpty ? "log it" : "log it, or name one of \(known)")
           + "; strict: false passes over a missing metric")
     }
-    let reason = judge(score)
+    let reason = judge(own ?? first)
     guard try trainer.strategy.reduceDecision(reason != nil, all: false) else { return }
     trainer.shouldStop = true
-    stoppedEpoch = trainer.progress.epoch
-    stoppingReason = reason
-    if let reason { trainer.announce("early stopping: \(reason)") }
+    stoppedEpoch = epoch
+    stoppingReason = reason ?? "another rank asks for it"
+    trainer.announce("early stopping: \(stoppingReason ?? "")")
   }
 
   /// Returns why to stop, or nil to go on.
@@ -105,16 +113,18 @@ public final class EarlyStopping: Callback {
     if let divergenceThreshold, isBetter(divergenceThreshold, than: score) {
       return "\(monitor) is \(score), which is worse than \(divergenceThreshold)"
     }
-    let margin = mode == .minimum ? -minimumDelta : minimumDelta
-    guard let best = bestScore, !isBetter(score, than: best + margin) else {
+    let best = bestScore ?? worstScore
+    guard !isBetter(mode == .minimum ? score + minimumDelta : score - minimumDelta, than: best) else {
       bestScore = score
       waitCount = 0
       return nil
     }
     waitCount += 1
     guard waitCount >= patience else { return nil }
-    return "\(monitor) did not improve on \(best) in the last \(waitCount) checks"
+    return "\(monitor) did not improve on \(best) in the last \(waitCount) \(waitCount == 1 ? "check" : "checks")"
   }
+
+  private var worstScore: Double { mode == .minimum ? .infinity : -.infinity }
 
   private func isBetter(_ score: Double, than other: Double) -> Bool {
     mode == .minimum ? score < other : score > other
@@ -123,15 +133,14 @@ public final class EarlyStopping: Callback {
   public override func state() -> ArchiveDictionary {
     [
       "wait_count": .int(waitCount), "stopped_epoch": .int(stoppedEpoch),
-      "best_score": .tensor(Tensor(bestScore ?? (mode == .minimum ? .infinity : -.infinity), dtype: .float64)),
-      "patience": .int(patience),
+      "best_score": .tensor(Tensor(bestScore ?? worstScore, dtype: .float64)), "patience": .int(patience),
     ]
   }
 
   public override func load(_ state: ArchiveDictionary) throws {
     waitCount = state["wait_count"]?.intValue ?? 0
     stoppedEpoch = state["stopped_epoch"]?.intValue ?? 0
-    let score = try state["best_score"]?.tensorValue?.scalar() ?? .infinity
-    bestScore = score.isFinite ? score : nil
+    let score = try state["best_score"]?.tensorValue?.scalar()
+    bestScore = score == worstScore ? nil : score
   }
 }

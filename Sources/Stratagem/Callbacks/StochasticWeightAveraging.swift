@@ -6,7 +6,8 @@ public import TorchOptim
 ///
 /// From `start` on the learning rate is annealed to a constant `learningRate`; the weights at the end of each epoch go
 /// into a running mean w̄ ← w̄ + (w - w̄) / (n + 1), which the model holds when training ends. Running statistics of
-/// batch normalization are then computed again in a pass over the training data.
+/// batch normalization are then computed again in a pass over the training data of all ranks. A checkpoint of a run that
+/// ended before its last epoch keeps the weights as they were trained, so that it can be resumed.
 /// See "Averaging Weights Leads to Wider Optima and Better Generalization", https://arxiv.org/abs/1803.05407.
 public final class StochasticWeightAveraging: Callback {
   /// When averaging starts.
@@ -27,6 +28,10 @@ public final class StochasticWeightAveraging: Callback {
   private var startEpoch = 0
   private var schedule: SWALR?
   private var loadedSchedule: ArchiveValue?
+  /// What the module's own schedules were when the annealing took their place.
+  private var replacedSchedules: [OptimizerPlan.Schedule] = []
+  /// The weights to train on with, when training ended before its last epoch.
+  private var trainedWeights: StateDictionary?
 
   /// - Parameters:
   ///   - learningRate: the constant learning rate to arrive at; above 0.
@@ -44,7 +49,8 @@ public final class StochasticWeightAveraging: Callback {
 
   public override func setup(_ trainer: Trainer, _ stage: Stage) throws {
     guard stage == .fit else { return }
-    (averagedCount, average, schedule, loadedSchedule) = (0, [], nil, nil)
+    (averagedCount, average, schedule, loadedSchedule, replacedSchedules) = (0, [], nil, nil, [])
+    trainedWeights = nil
     guard let epochs = trainer.settings.totalEpochs else {
       throw problem("the number of epochs is not known", "give until: .epochs(n)")
     }
@@ -75,6 +81,7 @@ public final class StochasticWeightAveraging: Callback {
     let schedule = SWALR(
       optimizer, averagingRate: learningRate, annealingSteps: annealingEpochs, annealing: annealing)
     if let loadedSchedule { try schedule.load(loadedSchedule) }
+    replacedSchedules = trainer.strategy.schedules
     trainer.strategy.replaceSchedules([OptimizerPlan.Schedule(schedule, name: "swa")])
     self.schedule = schedule
   }
@@ -95,6 +102,11 @@ public final class StochasticWeightAveraging: Callback {
 
   public override func onTrainEnd(_ trainer: Trainer) throws {
     guard averagedCount > 0, let module = trainer.module else { return }
+    if trainer.progress.epoch < trainer.settings.totalEpochs ?? 0 {
+      trainedWeights = withoutGradients {
+        module.stateDictionary().reduce(into: [:]) { $0[$1.key] = $1.value.detached().clone() }
+      }
+    }
     withoutGradients {
       for (parameter, mean) in zip(module.parameters(), average) { parameter.tensor.detached().copy(from: mean) }
     }
@@ -116,6 +128,18 @@ public final class StochasticWeightAveraging: Callback {
     }
     defer { for layer in layers { layer.averagesAllBatches = false } }
     try trainer.passOverTrainingData?()
+    // Each rank has seen its own samples.
+    for buffer in layers.flatMap({ [$0.runningMean, $0.runningVar] }) {
+      if let buffer { buffer.copy(from: try trainer.strategy.reduce(buffer)) }
+    }
+  }
+
+  /// The module that resumes has its own schedules, not the annealing, when they are restored, and goes on from the
+  /// weights before they were averaged.
+  public override func onSaveCheckpoint(_ trainer: Trainer, _ checkpoint: inout Checkpoint) {
+    if let trainedWeights { checkpoint.stateDictionary = trainedWeights }
+    guard schedule != nil else { return }
+    checkpoint["lr_schedulers"] = .list(replacedSchedules.map { $0.schedule.stateDictionary() })
   }
 
   public override func state() -> ArchiveDictionary {

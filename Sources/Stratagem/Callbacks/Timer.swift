@@ -30,7 +30,21 @@ public final class Timer: Callback {
   /// The time that training may still take; nil without a limit.
   public var remaining: Duration? { duration.map { $0 - elapsed() } }
 
-  public override func onTrainStart(_ trainer: Trainer) { begin(.fit) }
+  public override func setup(_ trainer: Trainer, _ stage: Stage) throws {
+    if let duration, duration < .zero {
+      throw ConfigurationError(
+        "Timer", "Timer: duration is \(duration)", suggestion: "give a duration of zero or more")
+    }
+    guard stage == .fit else { return }
+    (starts[.fit], ends[.fit], timeBefore) = (nil, nil, .zero)
+  }
+
+  /// A resumed run may have no time left.
+  public override func onTrainStart(_ trainer: Trainer) throws {
+    begin(.fit)
+    try check(trainer)
+  }
+
   public override func onTrainEnd(_ trainer: Trainer) { ends[.fit] = .now }
   public override func onValidationStart(_ trainer: Trainer) { if trainer.stage == .validate { begin(.validate) } }
   public override func onValidationEnd(_ trainer: Trainer) { if trainer.stage == .validate { ends[.validate] = .now } }
@@ -71,7 +85,7 @@ public final class Timer: Callback {
 
   public override func load(_ state: ArchiveDictionary) throws {
     timeBefore = .seconds(state["time_elapsed"]?.dictionaryValue?["train"]?.doubleValue ?? 0)
-    starts[.fit] = nil
+    (starts[.fit], ends[.fit]) = (nil, nil)
   }
 }
 

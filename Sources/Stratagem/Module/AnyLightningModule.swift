@@ -137,9 +137,11 @@ open class AnyLightningModule: Module {
   open func onPredictEpochEnd() throws {}
   open func onPredictBatchStart(_ index: Int, loader: Int) throws {}
   open func onPredictBatchEnd(_ prediction: Tensor?, _ index: Int, loader: Int) throws {}
-  /// Frees the memory of gradients before a validation inside a fit. With accumulated gradients nothing is zeroed.
+  /// Frees the memory of gradients before a validation inside a fit, unless more are to be added to them: between the
+  /// batches of a window, and with manual optimization.
   open func onValidationModelZeroGradients() throws {
-    if trainer?.isStepBoundary ?? true { for parameter in parameters() { parameter.gradient = nil } }
+    guard automaticOptimization, trainer?.isStepBoundary ?? true else { return }
+    for parameter in parameters() { parameter.gradient = nil }
   }
   /// Puts the layers into evaluation mode; what each was in is restored afterwards.
   open func onValidationModelEval() throws { eval() }

@@ -39,8 +39,10 @@ open class LightningModule<Batch>: AnyLightningModule {
   /// Changes a batch before it is moved to the device of this process, such as an augmentation on the processor.
   open func onBeforeBatchTransfer(_ batch: Batch, loader: Int) throws -> Batch { batch }
 
-  /// Moves a batch to the device of this process. Override it for batches that are not ``BatchConvertible``.
+  /// Moves a batch to the device of this process; on the processor it is there already. Override it for batches that are
+  /// not ``BatchConvertible``.
   open func transfer(_ batch: Batch, to device: Device) throws -> Batch {
+    if device == .cpu { return batch }
     guard let moved = (batch as? any BatchConvertible)?.to(device) as? Batch else {
       throw notConvertible("transfer", "moved to \(device)", "transfer(_:to:)")
     }

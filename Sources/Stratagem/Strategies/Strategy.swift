@@ -25,8 +25,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   public private(set) final var schedules: [OptimizerPlan.Schedule] = []
   /// The optimizers as a module with manual optimization steps them.
   public private(set) final var lightningOptimizers: [LightningOptimizer] = []
-  /// The device that batches have to be moved to; nil for the one they are on.
-  private var transferTarget: Device?
+  /// The device that batches have to be moved to.
+  private var transferTarget = Device.cpu
   /// The parameters, found once a run.
   public private(set) final var parameters: [AnyParameter] = []
 
@@ -108,8 +108,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open func setUp(_ stage: Stage) throws {
     guard let module else { return }
     try module.checkStructure()
-    transferTarget = rootDevice == .cpu ? nil : rootDevice
-    if let transferTarget { module.to(transferTarget) }
+    transferTarget = rootDevice
+    if transferTarget != .cpu { module.to(transferTarget) }
     parameters = module.parameters()
     if stage == .fit {
       try synchronizeModule()
@@ -217,7 +217,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// A batch on the device and in the number format of this process.
   final func prepared<Batch>(_ batch: Batch, for module: LightningModule<Batch>, loader: Int) throws -> Batch {
     var batch = try module.onBeforeBatchTransfer(batch, loader: loader)
-    if let transferTarget { batch = try module.transfer(batch, to: transferTarget) }
+    batch = try module.transfer(batch, to: transferTarget)
     batch = try module.onAfterBatchTransfer(batch, loader: loader)
     if let dtype = precision?.inputType { batch = try module.convert(batch, to: dtype) }
     return batch

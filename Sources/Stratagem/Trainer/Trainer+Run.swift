@@ -87,7 +87,7 @@ extension Trainer {
     let added = module.configureCallbacks()
     guard !added.isEmpty else { return {} }
     let kept = given.filter { own in !added.contains { type(of: $0) == type(of: own) } }
-    callbacks = Trainer.ordered(kept + added)
+    callbacks = settings.ordered(kept + added)
     return { self.callbacks = given }
   }
 

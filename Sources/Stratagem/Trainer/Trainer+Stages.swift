@@ -56,11 +56,11 @@ extension Trainer {
   ) throws -> Tensor? {
     let path = try checkpointPath(path, .predict)
     return try launch(.predict, model, from: path, carrying: .predictions) { [self] checkpoint in
+      defer { tearDown(.predict, model, data) }
       try prepare(.predict, model, data, checkpoint, path)
       guard let loader = try withErrorScope({ try data.predictLoader() }) else {
         throw TrainingError.noData("predict needs a loader: override predictLoader() of \(type(of: data))")
       }
-      defer { tearDown(.predict, model, data) }
       return try PredictionLoop(trainer: self, model: model, loader: loader).run()
     }
   }
@@ -70,6 +70,7 @@ extension Trainer {
   ) throws -> [String: Double] {
     let path = try checkpointPath(path, stage)
     return try launch(stage, model, from: path, carrying: .metrics) { [self] checkpoint in
+      defer { tearDown(stage, model, data) }
       try prepare(stage, model, data, checkpoint, path)
       let loaders = try withErrorScope { stage == .test ? try data.testLoaders() : try data.validationLoaders() }
       guard !loaders.isEmpty else {
@@ -77,7 +78,6 @@ extension Trainer {
           "\(stage.rawValue) needs a loader: override \(stage == .test ? "testLoader" : "validationLoader")() of "
             + "\(type(of: data))")
       }
-      defer { tearDown(stage, model, data) }
       return try EvaluationLoop(trainer: self, model: model, loaders: loaders, stage: stage).run()
     }
   }
@@ -116,7 +116,7 @@ extension Trainer {
   /// drawn on rank 0.
   func agreeOnSeed(_ checkpoint: Checkpoint?) throws {
     if let saved = checkpoint?["stratagem"]?.dictionaryValue?["seed"]?.intValue {
-      sampleSeed = UInt64(max(0, saved))
+      sampleSeed = UInt64(bitPattern: Int64(saved))
     } else if let seed = settings.seed {
       sampleSeed = seed
     } else {
@@ -124,6 +124,7 @@ extension Trainer {
     }
   }
 
+  /// Also called when a part of the preparation failed.
   func tearDown<Batch>(_ stage: Stage, _ model: LightningModule<Batch>, _ data: DataModule<Batch>) {
     for callback in callbacks { callback.teardown(self, stage) }
     model.teardown(stage)

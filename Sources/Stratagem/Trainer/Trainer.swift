@@ -42,6 +42,8 @@ public final class Trainer {
   /// Which of several evaluation loaders is at work, from 0.
   public internal(set) var loaderIndex = 0
   var isEpochSkipped = false
+  /// Whether the fit under way validates.
+  var hasValidation = false
   /// Runs the training step on all batches of an epoch without training; nil outside a fit.
   var passOverTrainingData: (() throws -> Void)?
   /// What orders of samples start from in loaders without a seed of their own: the same on all ranks.
@@ -177,19 +179,13 @@ public final class Trainer {
     outputDirectory = output ?? "runs/" + RunID.resolve(variables)
     let isDryRun = fastDevRun > 0
     let needsCheckpoints = checkpointing && !isDryRun && !callbacks.contains { $0 is ModelCheckpoint }
-    let all = isDryRun ? callbacks.filter { !$0.isMonitoring } : callbacks
-    self.callbacks = Trainer.ordered(all + (needsCheckpoints ? [ModelCheckpoint()] : []))
+    self.callbacks = self.settings.ordered(callbacks + (needsCheckpoints ? [ModelCheckpoint()] : []))
     self.loggers = isDryRun ? [] : loggers ?? [CSVLogger(outputDirectory)]
     if let seed { TorchRuntime.manualSeed(seed) }
     let bar = ProgressBar(mode: self.strategy.isGlobalZero ? progress : .silent)
     progressBar = bar
     self.strategy.launcher = try self.strategy.configureLauncher()
     if bar.mode == .interactive { self.strategy.launcher.outputHandler = Trainer.printing(above: bar) }
-  }
-
-  /// Checkpoints come last, so that they contain what the others did.
-  static func ordered(_ callbacks: [Callback]) -> [Callback] {
-    callbacks.filter { !($0 is ModelCheckpoint) } + callbacks.filter { $0 is ModelCheckpoint }
   }
 
   /// Prints the lines of workers where they do not tear a bar that is being drawn.

@@ -93,12 +93,22 @@ public struct TrainerSettings: Sendable {
     inferenceMode ? try withInferenceMode(body) : try withoutGradients(body)
   }
 
+  /// The callbacks of a run in the order in which they are called: checkpoints come last, so that they contain what the
+  /// others did. A dry run judges nothing and writes nothing.
+  func ordered(_ callbacks: [Callback]) -> [Callback] {
+    let others = callbacks.filter { !($0 is ModelCheckpoint) }
+    if fastDevRun > 0 { return others.filter { !$0.isMonitoring } }
+    return others + callbacks.filter { $0 is ModelCheckpoint }
+  }
+
   /// The settings of a dry run, if it is one: so many batches of each kind, one epoch, nothing tried before.
   func forDryRun() -> TrainerSettings {
     guard fastDevRun > 0 else { return self }
     var settings = self
     settings.until = .epochs(1)
-    settings.maxSteps = fastDevRun
+    settings.maxSteps = nil
+    settings.minEpochs = nil
+    settings.minSteps = nil
     settings.sanityBatches = 0
     settings.validationInterval = .all
     settings.validateEveryEpochs = 1

@@ -29,17 +29,21 @@ final class EvaluationLoop<Batch> {
     trainer.metrics = MetricStore()
     defer { trainer.metrics = trainer.trainingMetrics }
     trainer.metrics.begin(defaultTargets: .epoch, epoch: trainer.progress.epoch)
-    do {
-      defer { restoreModes() }
+    let results = try restoring(restoreModes) {
       try start()
       try strategy.prepareForEvaluation()
       var results = try evaluate(limit)
       results.merge(try end()) { $1 }
-      trainer.progressBar.finish()
-      restoreModes()
-      if stage == .test { try model.onTestModelTrain() } else { try model.onValidationModelTrain() }
       return results
     }
+    trainer.progressBar.finish()
+    if stage == .test { try model.onTestModelTrain() } else { try model.onValidationModelTrain() }
+    return results
+  }
+
+  private func restoring<Result>(_ restoreModes: () -> Void, _ body: () throws -> Result) rethrows -> Result {
+    defer { restoreModes() }
+    return try body()
   }
 
   private func evaluate(_ limit: Int?) throws -> [String: Double] {

@@ -12,7 +12,10 @@ extension FitLoop {
     trainer.metrics.beginBatch(samples: loaded.indices.count)
     let batch = try withErrorScope { try strategy.prepared(loaded.batch, for: model, loader: 0) }
     try trainer.call({ try $0.onTrainBatchStart(self.trainer, index) }, { try $0.onTrainBatchStart(index) })
-    if trainer.isEpochSkipped { return }
+    if trainer.isEpochSkipped {
+      trainer.isStepBoundary = true
+      return
+    }
     try strategy.onTrainBatchStart(index)
     let call = BatchStep(model, batch, sampleCount: loaded.indices.count) { [model] in
       try model.trainingStep($0, at: index)
@@ -44,6 +47,8 @@ extension FitLoop {
     // Counted in batches, not in rows, so that all ranks meet here whatever they logged.
     if trainer.progress.totalBatches % Trainer.batchesPerFlush == 0 { try trainer.flushStepRows() }
     try strategy.checkCheckpoints()
+    // A schedule that watches a metric of the validation to come waits for it.
+    if !isValidationDue(after: index + 1) { try advanceStepPlateaus() }
     try trainer.call({ try $0.onTrainBatchEnd(self.trainer, index) }, { try $0.onTrainBatchEnd(index) })
     trainer.collectBatch(number, step: step)
     if trainer.isStepBoundary { try stopIfInterrupted() } else { InterruptMonitor.shared.acknowledge() }

@@ -9,6 +9,7 @@ extension FitLoop {
     self.loader = loader
     batchCount = try numberOfBatches(loader)
     validation = try validationLoop()
+    trainer.hasValidation = validation != nil
     if case .batches(let interval) = trainer.settings.validationInterval, validation != nil,
       trainer.settings.validateEveryEpochs != nil, interval > batchCount
     {
@@ -89,6 +90,13 @@ extension FitLoop {
     }
     guard !loaders.isEmpty else { return nil }
     return EvaluationLoop(trainer: trainer, model: model, loaders: loaders, stage: .fit)
+  }
+
+  /// Whether to validate at the end of an epoch whose rest was skipped: where validation belongs to the end.
+  var isValidationDueAfterSkip: Bool {
+    guard validation != nil, let every = trainer.settings.validateEveryEpochs else { return false }
+    let interval = trainer.settings.validationInterval
+    return (interval == .all || interval == .fraction(1)) && (trainer.progress.epoch + 1) % every == 0
   }
 
   /// Whether to validate when `done` batches of the present epoch are done.

@@ -14,7 +14,8 @@ extension FitLoop {
     }
     if settings.accumulate > 1 {
       refuse(
-        "accumulate", "\(settings.accumulate)", "step the optimizer in every \(settings.accumulate)th batch yourself")
+        "accumulate", "\(settings.accumulate)", "step the optimizer after every \(settings.accumulate) batches yourself"
+      )
     }
     if let norm = settings.clipNorm {
       refuse("clipNorm", "\(norm)", "call clipGradients(of: optimizer, norm: \(norm)) before its step")
@@ -52,7 +53,11 @@ extension FitLoop {
         }
       }
     }
-    try advancePlateaus(.step, count: trainer.progress.globalStep)
+  }
+
+  /// Advances the schedules that watch a metric and are due after a step.
+  func advanceStepPlateaus() throws {
+    if trainer.isStepBoundary { try advancePlateaus(.step, count: trainer.progress.globalStep) }
   }
 
   /// Advances the schedules that watch a metric; all ranks go by the value of rank 0.

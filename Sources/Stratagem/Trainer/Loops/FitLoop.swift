@@ -32,8 +32,8 @@ final class FitLoop<Batch> {
 
   func run() throws {
     trainer.beginFit()
-    try trainer.prepare(.fit, model, data, checkpoint?.contents, checkpoint?.path)
     defer { trainer.tearDown(.fit, model, data) }
+    try trainer.prepare(.fit, model, data, checkpoint?.contents, checkpoint?.path)
     try checkOptimizers()
     if let checkpoint { try trainer.restoreTraining(checkpoint.contents, checkpoint.path) }
     try trainer.agreeOnSeed(checkpoint?.contents)
@@ -108,21 +108,29 @@ final class FitLoop<Batch> {
         throw TrainingError.noData("the loader ended after \(index) of \(batchCount) batches in epoch \(epoch)")
       }
       try batch(loaded, index, isLast: index + 1 == batchCount)
-      if trainer.isEpochSkipped { break }
+      if trainer.progress.batch == index { break }
       index += 1
-      if index < batchCount, isValidationDue(after: index) { try validate() }
+      if index < batchCount, isValidationDue(after: index) {
+        try validate()
+        try advanceStepPlateaus()
+      }
+      if trainer.isEpochSkipped { break }
       // A window of accumulated batches is finished first: what it has gathered is in no checkpoint.
       if trainer.isStepBoundary { isStopped = isStopRequested() }
     }
-    try finish(epoch, isComplete: index == batchCount || trainer.isEpochSkipped)
+    try finish(epoch, isComplete: index == batchCount || trainer.isEpochSkipped, isCut: index < batchCount)
   }
 
-  private func finish(_ epoch: Int, isComplete: Bool) throws {
+  /// - Parameter isCut: whether the rest of the epoch was skipped.
+  private func finish(_ epoch: Int, isComplete: Bool, isCut: Bool) throws {
     trainer.progress.seconds += takeSeconds()
     try trainer.flushStepRows()
     guard isComplete else { return trainer.progressBar.finish() }
     try trainer.settleEpoch()
-    if isValidationDue(after: batchCount) { try validate() }
+    if isCut ? isValidationDueAfterSkip : isValidationDue(after: batchCount) {
+      try validate()
+      if !isCut { try advanceStepPlateaus() }
+    }
     trainer.progressBar.finish()
     trainer.progress.epoch += 1
     trainer.progress.batch = 0

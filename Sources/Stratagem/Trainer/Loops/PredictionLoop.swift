@@ -18,6 +18,12 @@ final class PredictionLoop<Batch> {
 
   func run() throws -> Tensor? {
     let restoreModes = model.rememberModes()
+    let result = try predictAll(restoreModes)
+    try model.onPredictModelTrain()
+    return result
+  }
+
+  private func predictAll(_ restoreModes: () -> Void) throws -> Tensor? {
     defer { restoreModes() }
     try model.onPredictModelEval()
     try trainer.call({ try $0.onPredictStart(self.trainer) }, { try $0.onPredictStart() })
@@ -34,8 +40,6 @@ final class PredictionLoop<Batch> {
     try trainer.call({ try $0.onPredictEpochEnd(self.trainer) }, { try $0.onPredictEpochEnd() })
     try trainer.call({ try $0.onPredictEnd(self.trainer) }, { try $0.onPredictEnd() })
     try strategy.onPredictEnd()
-    restoreModes()
-    try model.onPredictModelTrain()
     return result
   }
 
