@@ -1,5 +1,5 @@
 public import Torch
-public import TorchDistributed
+internal import TorchDistributed
 internal import TorchNN
 
 /// ``DataParallelStrategy`` inside each node, gradients averaged over the nodes: one process for each node, a replica of
@@ -19,12 +19,15 @@ open class DDP2Strategy: ParallelStrategy {
   ///   - broadcastBuffers: give the buffers of rank 0 to all ranks before each forward.
   ///   - timeout: seconds that joining the others, or one collective, may take.
   public init(
-    bucketMegabytes: Double = 25, broadcastBuffers: Bool = true, timeout: Double = 1800,
-    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil
+    bucketMegabytes: Double = 25, broadcastBuffers: Bool = true, timeout: Double = 1800, stallNotice: Double = 30,
+    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
+    devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
     self.broadcastBuffers = broadcastBuffers
     bucketByteCount = max(1, Int(bucketMegabytes * 1_048_576))
-    super.init(accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, timeout: timeout)
+    super.init(
+      accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice)
   }
 
   open override var strategyDescription: StrategyDescription {

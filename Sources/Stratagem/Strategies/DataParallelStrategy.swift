@@ -18,12 +18,6 @@ public import Torch
 open class DataParallelStrategy: Strategy {
   private var group: ReplicaGroup?
 
-  public override init(
-    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil
-  ) {
-    super.init(accelerator: accelerator, precision: precision, checkpointIO: checkpointIO)
-  }
-
   open override var strategyDescription: StrategyDescription {
     StrategyDescription(
       name: "dp", summary: "One process; a replica for each device, the batch split among them.",
