@@ -28,6 +28,9 @@ struct StartMethodTests {
       #expect(!run.run.output.contains("the program begins\n[rank"))
       #expect(run.run.output.components(separatedBy: "the program begins").count == 2, "printed once")
       #expect(try run.metrics.lines == usual.metrics.lines)
+      #expect(
+        try largestDifference(
+          CheckpointFile("\(run.folder.path)/own.ckpt"), CheckpointFile("\(usual.folder.path)/own.ckpt")) == 0)
       #expect(run.folder.names(in: "checkpoints") == usual.folder.names(in: "checkpoints"))
       #expect(run.folder.text("hooks.0") == usual.folder.text("hooks.0"))
     }
@@ -184,6 +187,41 @@ struct StartMethodTests {
     let other = try ProbeRun("two-strategies", 2, "epochs=1", "strategy=ddp_fork", "second=ddp")
     #expect(other.run.outputLines.count == 2, "the first two fits ran")
     #expect(other.failure.contains("has started processes by relaunch (ddp)"))
+  }
+
+  @Test("Two nodes, each with a main process of its own", arguments: ["ddp"] + others)
+  func nodes(method: String) throws {
+    for scenario in ["program", "fit"] {
+      let options = ["epochs=1", "nodes=2", "strategy=\(method)"]
+      let common = "export MASTER_ADDR=127.0.0.1 MASTER_PORT=\(try freePort())"
+      var other: ProbeRun?
+      let first = try ProbeRun(scenario, 1, options: options, shell: common + " NODE_RANK=0") { _, _ in
+        other = try ProbeRun(scenario, 1, options: options, shell: common + " NODE_RANK=1").succeeded()
+      }.succeeded()
+      let single = try ProbeRun(scenario, 2, "epochs=1", "strategy=ddp").succeeded()
+      if scenario == "program" {
+        #expect(lines(first) == lines(single))
+      } else {
+        #expect(first.weightSums + (other?.weightSums ?? []) == single.weightSums)
+      }
+    }
+  }
+
+  /// A port of the loopback interface that nobody uses.
+  private func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(INADDR_LOOPBACK).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let codes = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        [bind(descriptor, $0, length), getsockname(descriptor, $0, &length)]
+      }
+    }
+    try #require(codes == [0, 0])
+    return Int(UInt16(bigEndian: address.sin_port))
   }
 
   @Test("A worker that takes another path is found out")

@@ -58,12 +58,27 @@ struct Suite {
   private func start() throws -> [Row] {
     let results = try repeated("start") { () -> [String: Double] in
       let single = try runner.measure("start")
-      let ddp = try runner.measure("start", devices: 2)
-      return ["single": single["seconds"] ?? .nan, "ddp": ddp["seconds"] ?? .nan]
+      var values = ["single": single["seconds"] ?? .nan]
+      for strategy in ["ddp", "ddp_spawn", "ddp_fork"] {
+        let run = try runner.measure("start", "--strategy", strategy, devices: 2)
+        values[strategy] = run["seconds"]
+        values[strategy + "_whole"] = run["whole"]
+      }
+      for name in ["ddp_spawn", "ddp_fork"] {
+        values[name + "_more"] = (values[name] ?? .nan) - (values["ddp"] ?? .nan)
+        values[name + "_whole_more"] = (values[name + "_whole"] ?? .nan) - (values["ddp_whole"] ?? .nan)
+      }
+      return values
     }
+    let added = Row.Target.atMost(0.3, "s")
     return [
       row("start to first step, single", results, "single", nil, "s", "single", .atMost(0.45, "s")),
       row("start to first step, ddp on 2", results, "ddp", nil, "s", "ddp", .atMost(0.9, "s")),
+      row("start to first step, ddp_spawn - ddp", results, "ddp_spawn", "ddp", "s", "ddp_spawn_more", added),
+      row(
+        "run of a step, ddp_spawn - ddp", results, "ddp_spawn_whole", "ddp_whole", "s", "ddp_spawn_whole_more", added),
+      row("start to first step, ddp_fork - ddp", results, "ddp_fork", "ddp", "s", "ddp_fork_more", added),
+      row("run of a step, ddp_fork - ddp", results, "ddp_fork_whole", "ddp_whole", "s", "ddp_fork_whole_more", added),
     ]
   }
 

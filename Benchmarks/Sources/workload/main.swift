@@ -36,7 +36,9 @@ do {
     if getenv("LOCAL_RANK") == nil { result.print() }
   case "start":
     let data = DigitsData(folder: try options.data(), batchSize: 32 / devices, validates: true)
-    try Start.run(data: data, devices: devices, temporary: temporary)
+    try Start.run(
+      data: data, devices: devices, strategy: options.text("strategy", devices == 1 ? "single_device" : "ddp"),
+      temporary: temporary)
   case "scale":
     try Scaling.run(strategy: strategy, devices: devices, steps: try options.count("steps", 8))
   default:

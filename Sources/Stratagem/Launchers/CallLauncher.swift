@@ -21,6 +21,8 @@ open class CallLauncher: ProcessLauncher {
     self.maker = maker
   }
 
+  open override var hasTrainingElsewhere: Bool { world == nil }
+
   open override func launch<Output>(_ call: LaunchedCall<Output>) throws -> Output {
     let number = CallFolder.nextNumber()
     if WorkerProcess.isWorker {
@@ -90,8 +92,6 @@ open class CallLauncher: ProcessLauncher {
       if Folder.exists(file) { return try CallOutcome.read(file).outcome }
       throw TrainingError.interrupted(signal: signal, checkpoint: nil)
     }
-    // On a node without rank 0 there is nothing to take over but the end.
-    guard layout.nodeRank == 0 else { return .completed(.none) }
     return try CallOutcome.read(file).outcome
   }
 
@@ -130,7 +130,7 @@ open class CallLauncher: ProcessLauncher {
         store: store, host: task.address, identity: task.identity,
         address: layout.numNodes == 1 ? "127.0.0.1" : nil)
       keep = { error in
-        guard task.identity.globalRank == 0, case TrainingError.interrupted(let signal, let checkpoint) = error,
+        guard task.identity.localRank == 0, case TrainingError.interrupted(let signal, let checkpoint) = error,
           let state = try? call.state()
         else { return }
         let outcome = CallOutcome.interrupted(signal: signal, checkpoint: checkpoint, state: state)
@@ -138,7 +138,8 @@ open class CallLauncher: ProcessLauncher {
       }
       call.becomeWorkersCall()
       _ = try call.run()
-      if task.identity.globalRank == 0 {
+      // On each node, so that its main process goes on like the others.
+      if task.identity.localRank == 0 {
         try CallOutcome.completed(call.state()).write(call: call.name, to: file)
       }
       WorkerReport(rank: task.identity.globalRank, kind: .completed, message: "").send()

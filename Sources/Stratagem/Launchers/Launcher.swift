@@ -15,6 +15,9 @@ open class Launcher {
   /// writing files, because they run the same program.
   open var isRepeatedInWorkers: Bool { true }
 
+  /// Whether calls run in other processes only, so that the state of training is not here.
+  open var hasTrainingElsewhere: Bool { false }
+
   /// What watches over the workers; `nil` in a worker and where nothing was started.
   open var supervisor: Supervisor? { nil }
 

@@ -27,7 +27,9 @@ open class ParallelStrategy: Strategy {
       clusterEnvironment: clusterEnvironment)
   }
 
-  open override var rank: Int { launcher.world?.rank ?? plan?.rank ?? 0 }
+  open override var rank: Int {
+    launcher.world?.rank ?? plan?.rank ?? plan.map { $0.nodeRank * $0.processesPerNode } ?? 0
+  }
   open override var localRank: Int { launcher.world?.localRank ?? plan?.localRank ?? 0 }
   open override var worldSize: Int { launcher.world?.worldSize ?? plan?.worldSize ?? 1 }
 

@@ -31,6 +31,7 @@ extension Trainer {
   /// Goes on from the state of another process as if the call had run in this one.
   func adopt(_ state: ArchiveValue, into module: AnyLightningModule) throws {
     guard let state = state.dictionaryValue else { return }
+    strategy.connect(module)
     strategy.precision?.convert(module)
     if let weights = state["weights"]?.stateDictionary { try module.load(weights, strict: false) }
     if let generator = state["generator"]?.tensorValue { Generator.default.state = generator }

@@ -12,6 +12,13 @@ extension Trainer {
   }
 
   func saveCheckpoint(to paths: [String], weightsOnly: Bool, options: [String: String] = [:]) throws {
+    var weightsOnly = weightsOnly
+    if !weightsOnly, strategy.launcher.hasTrainingElsewhere {
+      announce(
+        "note: the state of the optimizers stayed in the workers, so the checkpoint holds the weights only; ModelCheckpoint "
+          + "saves it all inside the run")
+      weightsOnly = true
+    }
     try flushStepRows()
     if isGlobalZero { for logger in loggers { try logger.flush() } }
     let generators = try strategy.allGather(Generator.default.state)

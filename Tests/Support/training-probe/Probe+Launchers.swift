@@ -10,6 +10,7 @@ extension Probe {
     let data = makeData(trainer)
     try trainer.fit(model, data)
     try tell(trainer, model)
+    try trainer.saveCheckpoint(to: options.folder + "/own.ckpt", weightsOnly: true)
     report(trainer, try trainer.validate(model, data))
     report(trainer, try trainer.test(model, data))
     try trainer.fit(model, data)
