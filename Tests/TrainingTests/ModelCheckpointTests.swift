@@ -145,10 +145,13 @@ struct ModelCheckpointTests {
     #expect(template.failure.hasPrefix("the file name '{epoch' of a ModelCheckpoint has a brace"))
   }
 
-  @Test("`best` and `last`", arguments: [1, 2, 3])
-  func words(ranks: Int) throws {
+  @Test(
+    "`best` and `last`",
+    arguments: [(1, "single_device"), (2, "ddp"), (3, "ddp"), (2, "ddp_spawn"), (2, "ddp_fork")])
+  func words(ranks: Int, strategy: String) throws {
     let run = try ProbeRun(
-      "words", ranks, "epochs=4", "train=24", "monitor=val/loss", "mode=min", "lr=1", "momentum=0.95"
+      "words", ranks, "epochs=4", "train=24", "monitor=val/loss", "mode=min", "lr=1", "momentum=0.95",
+      "strategy=\(strategy)"
     ).succeeded()
     let losses = try run.metrics.values("val/loss").prefix(4)
     let best = try #require(losses.min())

@@ -4,7 +4,7 @@ struct Suite {
   let rounds: Int
   let note: (String) -> Void
 
-  static let names = ["op", "overhead", "python", "start", "ddp", "dp"]
+  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "checkpoint"]
 
   func rows(_ name: String) throws -> [Row] {
     switch name {
@@ -14,6 +14,7 @@ struct Suite {
     case "start": try start()
     case "ddp": try scaling()
     case "dp": try replicas()
+    case "checkpoint": try checkpoint()
     default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
     }
   }
@@ -112,6 +113,14 @@ struct Suite {
     return [
       row("W4, dp on 2 / ddp on 2", results, "w4_dp", "w4_ddp", "samples/s", "w4", .atLeast(0.95, "x")),
       row("W1, dp on 2 / ddp on 2", results, "w1_dp", "w1_ddp", "steps/s", "w1", .atLeast(1, "x")),
+    ]
+  }
+
+  private func checkpoint() throws -> [Row] {
+    let results = try repeated("checkpoint") { try runner.measure("checkpoint", "--rounds", "5") }
+    return [
+      row(
+        "500 MB in the background, blocked / a copy", results, "blocked_ms", "copy_ms", "ms", "ratio", .atMost(1, "x"))
     ]
   }
 

@@ -6,6 +6,7 @@
 //   workload steps     the digits MLP in the Trainer, on one or more devices
 //   workload start     the time to the first step
 //   workload scale     the ConvNet on one or more processes
+//   workload checkpoint  a checkpoint of 500 MB in the background
 
 import Glibc
 import Stratagem
@@ -41,8 +42,10 @@ do {
       temporary: temporary)
   case "scale":
     try Scaling.run(strategy: strategy, devices: devices, steps: try options.count("steps", 8))
+  case "checkpoint":
+    try Checkpointing.measure(rounds: try options.count("rounds", 5), temporary: temporary).print()
   default:
-    throw UsageError("'\(options.command)' is no command: op, overhead, profile, steps, start, scale")
+    throw UsageError("'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint")
   }
 } catch {
   let line = "workload: \(error)\n"

@@ -6,6 +6,8 @@ extension Trainer {
     case "best": try bestCheckpoint(stage)
     case "last": lastCheckpoint(stage)
     case "hpc": try hpcCheckpoint(stage)
+    case nil where stage == .fit && callbacks.contains { $0 is SLURMRequeue } && SLURMRequeue.isInJob:
+      newestHPCNumber.map(hpcPath)
     default: word
     }
   }

@@ -63,7 +63,9 @@ struct FitOptions<Program: TrainingCommand>: ParsableArguments {
     parsing: .unconditional, help: ArgumentHelp("The largest absolute value of a gradient.", valueName: "x"))
   var clipValue: Double?
 
-  @Option(help: ArgumentHelp("Continue the run that wrote this checkpoint.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Continue the run that wrote this checkpoint; last: the newest of the output folder.", valueName: "file"))
   var resume: String?
 
   @Option(

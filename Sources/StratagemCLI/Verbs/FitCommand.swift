@@ -68,7 +68,10 @@ struct FitCommand<Program: TrainingCommand>: ParsableCommand {
     }
     let model = try configuration.makeModel(optimizer)
     // Found out here, a checkpoint of another model fails before processes are started.
-    if let resume = values.resume { try WeightsFile.load(resume, into: model) }
+    // A word such as `last` stands for a file that only the trainer knows.
+    if let resume = values.resume, !["best", "last", "hpc"].contains(resume) {
+      try WeightsFile.load(resume, into: model)
+    }
     return model
   }
 

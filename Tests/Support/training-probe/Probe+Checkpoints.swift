@@ -5,6 +5,10 @@ import Stratagem
 extension Probe {
   /// The callbacks that write them.
   func makeModelCheckpoints() -> [Callback] {
+    (options.has("requeue") ? [SLURMRequeue()] : []) + keepers
+  }
+
+  private var keepers: [Callback] {
     let monitor = options["monitor"]
     guard monitor != nil || options.has("every-steps") || options.has("keep") || options.has("no-last") else {
       return []
