@@ -132,6 +132,13 @@ struct LogTests {
         "'predicted' is logged during prediction, where nothing is logged; log in a training, validation or test step"))
   }
 
+  @Test("Values that wait for the other ranks are not lost with a run that fails", arguments: [1, 2])
+  func failure(ranks: Int) throws {
+    let run = try ProbeRun("fit", ranks, "epochs=1", "train=80", "val=-1", "fault=nan", "at=7")
+    #expect(run.status == 1)
+    #expect(try run.metrics.rows("train/loss").map(\.step) == Array(0..<7))
+  }
+
   @Test("A metric object and sums over an epoch go on where a checkpoint was written", arguments: [1, 2])
   func resuming(ranks: Int) throws {
     let options = ["model=logging", "train=24", "val=-1", "checkpoints=no", "every-steps=2", "keep=-1"]

@@ -93,6 +93,8 @@ extension Trainer {
 
   private func finalizeLoggers(_ status: LoggerStatus) throws {
     guard isGlobalZero, hasStartedLoggers else { return }
+    // After a failure the ranks cannot be asked any more: rank 0's values say what came before it.
+    try write(stepRows.drain())
     try flushLooseRows()
     for logger in loggers { try logger.finalize(status: status) }
   }
@@ -104,6 +106,8 @@ extension Trainer {
     metricSteps = [:]
     isStepBoundary = true
     looseRows = []
+    _ = stepRows.drain()
+    _ = evaluationRows.drain()
     metrics.end()
   }
 

@@ -44,13 +44,15 @@ extension FitLoop {
     trainer.progress.totalBatches += 1
     trainer.progress.samples += samples * strategy.worldSize
     trainer.progressBar.advance(batch: index + 1)
-    // Counted in batches, not in rows, so that all ranks meet here whatever they logged.
-    if trainer.progress.totalBatches % Trainer.batchesPerFlush == 0 { try trainer.flushStepRows() }
     try strategy.checkCheckpoints()
     // A schedule that watches a metric of the validation to come waits for it.
     if !isValidationDue(after: index + 1) { try advanceStepPlateaus() }
     try trainer.call({ try $0.onTrainBatchEnd(self.trainer, index) }, { try $0.onTrainBatchEnd(index) })
     trainer.collectBatch(number, step: step)
+    // Counted in batches, not in rows, so that all ranks meet here whatever they logged. Alone there is nobody to wait for.
+    if strategy.worldSize == 1 || trainer.progress.totalBatches % Trainer.batchesPerFlush == 0 {
+      try trainer.flushStepRows()
+    }
     if trainer.isStepBoundary { try stopIfInterrupted() } else { InterruptMonitor.shared.acknowledge() }
   }
 
