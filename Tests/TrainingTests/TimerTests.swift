@@ -11,10 +11,7 @@ struct TimerTests {
     let end = try #require(run.events(0, "train end").first)
     #expect(end != "train end epoch=10000 step=30000")
     if ranks == 2 { #expect(run.events(1, "train end") == [end]) }
-    if interval == "epoch" {
-      #expect(
-        run.events(0, "epoch end").count == run.events(0, "epoch 0").count + Int(run.events(0, "epoch").count / 2) - 1)
-    }
+    if interval == "epoch" { #expect(run.events(0).dropLast().last?.hasPrefix("epoch end") == true) }
   }
 
   @Test("No time at all: nothing is trained")

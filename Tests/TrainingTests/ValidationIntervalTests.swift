@@ -87,7 +87,7 @@ struct ValidationIntervalTests {
       (0..<count).map { "validation batch \(loader):\($0)" }
     }
     #expect(
-      events.prefix(end + 3)
+      Array(events.prefix(end + 3))
         == ["sanity check", "validation epoch=0 batch=0"] + tried
         + ["sanity check over, metrics []", "same random state", "restored true"])
     #expect(try run.probe.metrics.rows("val/loss/dataloader_idx_0").count == 1)

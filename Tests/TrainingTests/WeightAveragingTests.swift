@@ -21,7 +21,7 @@ struct WeightAveragingTests {
     let rates = run.events(0, "batch 0 ").compactMap { $0.split(separator: "=").last.flatMap { Double($0) } }
     try #require(rates.count == expected.rates?.count)
     for (found, rate) in zip(rates, expected.rates ?? []) { expectClose(found, rate, within: 1e-12) }
-    #expect(run.probe.run.output.contains("the model holds the mean of 4 epochs"))
+    #expect(run.probe.run.errors.contains("the model holds the mean of 4 epochs"))
   }
 
   @Test("The statistics of batch normalization are those of all ranks")
@@ -56,12 +56,10 @@ struct WeightAveragingTests {
 
   @Test("A second fit starts from nothing")
   func secondFit() throws {
-    let folder = try TemporaryFolder()
     let run = try LoopRun("loops", options: Self.options + ["stages=fit,fit-again"]).succeeded()
     let lines = run.events(0, "batch")
     #expect(lines.count == 60)
     #expect(Array(lines.prefix(30)) == Array(lines.suffix(30)))
-    _ = folder
   }
 
   @Test(
