@@ -22,7 +22,7 @@ public protocol TrainingCommand: ParsableCommand {
   /// What is trained.
   associatedtype Model: LightningModule<Batch>
   /// What can be set about the model; see ``ModelHyperParameters``.
-  associatedtype HyperParameters: ConfigurationSection = NoHyperParameters
+  associatedtype HyperParameters: HyperParameterSet = NoHyperParameters
 
   /// One sentence for `--help`.
   static var summary: String { get }

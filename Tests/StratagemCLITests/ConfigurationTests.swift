@@ -141,7 +141,7 @@ struct ConfigurationTests {
         maxTime: 30m
         minSteps: 4
         overfitBatches: 2
-        validationInterval: 0.5
+        validationInterval: 5
         validateEveryEpochs: null
         deterministic: warn
         detectAnomaly: true
@@ -153,7 +153,7 @@ struct ConfigurationTests {
     #expect(settings.maxTime == .seconds(1800))
     #expect(settings.minSteps == 4)
     #expect(settings.overfitBatches == .batches(2))
-    #expect(settings.validationInterval == .fraction(0.5))
+    #expect(settings.validationInterval == .batches(5))
     #expect(settings.validateEveryEpochs == nil)
     #expect(settings.determinism == .warn)
     #expect(settings.detectAnomaly)
@@ -180,16 +180,14 @@ struct ConfigurationTests {
     #expect(try #require(try spawned.values.trainer.strategy.resolve() as? DDPStrategy).startMethod == .spawn)
   }
 
-  @Test("hyper-parameters become those of a checkpoint")
+  @Test("the settings of an optimizer and of a model become those of a checkpoint")
   func archive() {
-    let archive = TunableCommand.HyperParameters().archive
+    let optimizer = OptimizerSettings(.sgd, learningRate: 0.5, momentum: 0.9)
+    let archive = optimizer.archive(with: TunableCommand.HyperParameters())
+    #expect(archive["lr"]?.doubleValue == 0.5)
     #expect(archive["hidden"]?.intValue == 128)
-    #expect(archive["dropout"]?.doubleValue == 0.1)
-    #expect(archive["name"]?.isNone == true)
     #expect(archive["activation"]?.stringValue == "relu")
-    #expect(archive["residual"]?.boolValue == false)
     #expect(archive["block"]?["kernel"]?.intValue == 3)
-    #expect(archive["sizes"]?.listValue?.compactMap(\.intValue) == [8, 16])
-    #expect(NoHyperParameters().archive.isEmpty)
+    #expect(optimizer.archive(with: NoHyperParameters()).count == optimizer.archive.count)
   }
 }

@@ -1,7 +1,7 @@
 internal import Stratagem
 
 /// Everything that can be set about a run of a program.
-struct RunConfiguration<HyperParameters: ConfigurationSection>: Codable {
+struct RunConfiguration<HyperParameters: HyperParameterSet>: Codable {
   /// The data and how they become batches.
   struct Data: Codable {
     var path: String?
@@ -23,10 +23,14 @@ struct RunConfiguration<HyperParameters: ConfigurationSection>: Codable {
     var enabled = true
     var monitor: String?
     var mode = NamedSetting(ModelCheckpoint.Mode.minimum)
-    var keep = 1
+    var keep: Int?
     var saveLast = true
+    var saveWeightsOnly = false
+    var fileName: String?
     var everyEpochs = 1
     var everySteps: Int?
+    var everyInterval: TimeSetting?
+    var saveOnException = false
   }
 
   var seed: UInt64 = 0
@@ -64,7 +68,7 @@ struct RunConfiguration<HyperParameters: ConfigurationSection>: Codable {
     check.require("optimizer.momentum", optimizer.momentum)
     check.require("optimizer.weightDecay", optimizer.weightDecay)
     check.require("checkpoint.keep", checkpoint.keep, atLeast: -1)
-    check.require("checkpoint.everyEpochs", checkpoint.everyEpochs, atLeast: 1)
+    check.require("checkpoint.everyEpochs", checkpoint.everyEpochs, atLeast: 0)
     check.require("checkpoint.everySteps", checkpoint.everySteps, atLeast: 1)
   }
 
@@ -87,6 +91,8 @@ struct RunConfiguration<HyperParameters: ConfigurationSection>: Codable {
     guard checkpoint.enabled else { return nil }
     return ModelCheckpoint(
       directory: output, monitor: checkpoint.monitor, mode: checkpoint.mode.value, keep: checkpoint.keep,
-      saveLast: checkpoint.saveLast, everyEpochs: checkpoint.everyEpochs, everySteps: checkpoint.everySteps)
+      saveLast: checkpoint.saveLast, saveWeightsOnly: checkpoint.saveWeightsOnly, fileName: checkpoint.fileName,
+      everyEpochs: checkpoint.everyEpochs, everySteps: checkpoint.everySteps,
+      everyInterval: checkpoint.everyInterval?.value, saveOnException: checkpoint.saveOnException)
   }
 }

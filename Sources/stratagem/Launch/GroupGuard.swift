@@ -18,8 +18,8 @@ final class GroupGuard {
   private let descriptor: Int32
   private let pid: pid_t
 
-  /// Starts the shell and tells it the groups; nil where there is no shell, and the kernel alone has to do.
-  init?(_ groups: [Int32]) {
+  /// Starts the shell; nil where there is none, and the kernel alone has to do.
+  init?() {
     var ends: [Int32] = [-1, -1]
     // A pair of sockets and no pipe: writing to a shell that somebody killed must not end this process.
     let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -49,8 +49,10 @@ final class GroupGuard {
     }
     descriptor = ends[1]
     pid = started
-    say(groups.map { "\($0)\n" }.joined())
   }
+
+  /// Tells the shell what to kill.
+  func watch(_ groups: [Int32]) { say(groups.map { "\($0)\n" }.joined()) }
 
   /// Ends the shell; the groups have ended.
   func dismiss() {

@@ -68,7 +68,14 @@ final class LaunchRun {
       port = opened.port
     }
     port = try nodes?.share(port: port, attempt) ?? port
-    var end = try withExtendedLifetime(store) { try watch(start(attempt, port: port), attempt) }
+    // There before the processes are, so that it is told of them as soon as they exist.
+    let groups = GroupGuard()
+    defer { groups?.dismiss() }
+    var end = try withExtendedLifetime(store) {
+      let supervisor = try start(attempt, port: port)
+      groups?.watch(supervisor.processIDs)
+      return try watch(supervisor, attempt)
+    }
     if let nodes { end = try nodes.agree(on: end, attempt) }
     return end
   }
@@ -121,8 +128,6 @@ final class LaunchRun {
 
   /// Waits until all processes have ended.
   private func watch(_ supervisor: Supervisor, _ attempt: Int) throws -> End {
-    let groups = GroupGuard(supervisor.processIDs)
-    defer { groups?.dismiss() }
     var signal: Int?
     var isToldToOthers = false
     var signalTime = ContinuousClock.now

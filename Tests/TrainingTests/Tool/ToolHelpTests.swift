@@ -4,7 +4,8 @@ import Testing
 @Suite("Help of the tool, whole")
 struct ToolHelpTests {
   private func help(_ arguments: String...) throws -> String {
-    try ProgramRun("stratagem", arguments, environment: ["COLUMNS": "80"]).succeeded().output
+    let output = try ProgramRun("stratagem", arguments, environment: ["COLUMNS": "80"]).succeeded().output
+    return output.trimmingCharacters(in: .newlines)
   }
 
   @Test("stratagem")
@@ -28,7 +29,6 @@ struct ToolHelpTests {
                                   safetensors file.
 
           See 'stratagem help <subcommand>' for detailed help.
-
         """)
   }
 
@@ -76,7 +76,6 @@ struct ToolHelpTests {
           --no-python             Accepted as torchrun's; programs are always started
                                   as they are.
           -h, --help              Show help information.
-
         """)
   }
 
@@ -95,7 +94,6 @@ struct ToolHelpTests {
           --json                  Print JSON.
           --no-self-test          Do not start processes that compute together.
           -h, --help              Show help information.
-
         """)
   }
 
@@ -122,7 +120,6 @@ struct ToolHelpTests {
           --no-verify             Do not compare checksums.
           --json                  Print JSON.
           -h, --help              Show help information.
-
         """)
   }
 }
