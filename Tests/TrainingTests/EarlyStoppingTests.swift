@@ -58,14 +58,6 @@ struct EarlyStoppingTests {
     #expect(pair.failure.contains("EarlyStopping watches 'loss'"))
   }
 
-  @Test("One rank that wants to stop stops all")
-  func oneRank() throws {
-    let run = try LoopRun("loops", 2, "epochs=6", "early=own", "patience=1", "own-scores=5,4,3,2,1;5,4,4").succeeded()
-    #expect(run.events(0, "train end") == ["train end epoch=3 step=9 stopped=2 wait=0 best=3.0"])
-    #expect(run.events(1, "train end") == ["train end epoch=3 step=9 stopped=2 wait=1 best=4.0"])
-    #expect(run.probe.run.errors.contains("early stopping: another rank asks for it"))
-  }
-
   @Test("The count of checks goes on after resuming")
   func resuming() throws {
     let options = ["scores=3,2,2,2,2,2", "early=score", "train=8"]

@@ -32,8 +32,13 @@ struct StartMethodTests {
         try largestDifference(
           CheckpointFile("\(run.folder.path)/own.ckpt"), CheckpointFile("\(usual.folder.path)/own.ckpt")) == 0)
       #expect(run.folder.names(in: "checkpoints") == usual.folder.names(in: "checkpoints"))
-      #expect(run.folder.text("hooks.0") == usual.folder.text("hooks.0"))
+      #expect(hooks(run) == hooks(usual), "\(method)")
     }
+  }
+
+  /// The calls of rank 0, without those of a module outside a run, where it does not know its rank.
+  private func hooks(_ run: ProbeRun) -> [Substring] {
+    run.folder.text("hooks.0").split(separator: "\n").filter { $0 != "module onSaveCheckpoint" }
   }
 
   @Test("Output is tagged, the plan is told once", arguments: others)

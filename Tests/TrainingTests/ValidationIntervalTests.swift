@@ -57,7 +57,7 @@ struct ValidationIntervalTests {
     let often = try LoopRun(
       "loops", ranks, options: options + ["interval=1", "weights=\(folder.path)/often"]
     ).succeeded()
-    for name in ["train/loss", "train/loss_epoch"] {
+    for name in ["train/loss_step", "train/loss_epoch"] {
       #expect(try often.probe.metrics.rows(name) == plain.probe.metrics.rows(name))
     }
     #expect(try often.probe.metrics.rows("val/loss").count == 12 / ranks)

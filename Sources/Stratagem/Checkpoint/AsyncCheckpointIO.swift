@@ -2,9 +2,9 @@ internal import Torch
 
 /// Checkpoints that are written while training goes on.
 ///
-/// A save copies the tensors, for which it holds as much memory again until they are written, and leaves the writing to
-/// a thread. One checkpoint is written at a time: the next save waits for the one before. When writing fails, the run
-/// fails at its next batch, or at the latest at its end, where the last write is waited for.
+/// A save copies the tensors, into memory that is kept until the end of the run, and leaves the writing to a thread. One
+/// checkpoint is written at a time: the next save waits for the one before. When writing fails, the run fails at its next
+/// batch, or at the latest at its end, where the last write is waited for.
 ///
 /// ```swift
 /// let trainer = try Trainer(strategy: "ddp", devices: 2, plugins: [AsyncCheckpointIO()])
@@ -12,6 +12,8 @@ internal import Torch
 public final class AsyncCheckpointIO: WrappingCheckpointIO {
   public let base: any CheckpointIO
   private let writer = CheckpointWriter()
+  /// Where the last copy is; free once it is written.
+  private var memory: [Tensor] = []
 
   /// - Parameter base: what writes, on another thread, and reads.
   public init(_ base: any CheckpointIO = FileCheckpointIO()) { self.base = base }
@@ -22,7 +24,8 @@ public final class AsyncCheckpointIO: WrappingCheckpointIO {
 
   public func save(_ checkpoint: Checkpoint, to paths: [String], options: [String: String]) throws {
     try writer.waitForSaves()
-    let snapshot = try withErrorScope { CheckpointSnapshot.copy(checkpoint) }
+    let (snapshot, memory) = try withErrorScope { CheckpointSnapshot.copy(checkpoint, reusing: self.memory) }
+    self.memory = memory
     writer.enqueue(writing: paths) { [base] in try base.save(snapshot, to: paths, options: options) }
   }
 
@@ -46,6 +49,7 @@ public final class AsyncCheckpointIO: WrappingCheckpointIO {
 
   public func tearDown() throws {
     let written = Result { try writer.finish() }
+    memory = []
     try base.tearDown()
     try written.get()
   }

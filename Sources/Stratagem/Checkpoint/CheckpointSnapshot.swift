@@ -17,15 +17,30 @@ struct CheckpointSnapshot {
     var copy: Tensor?
   }
 
+  private struct Size: Hashable {
+    let dtype: DType
+    let count: Int
+  }
+
   private var regions: [Storage: Region] = [:]
   private var copies: [ObjectIdentifier: Tensor] = [:]
+  private var spare: [Size: [Tensor]] = [:]
+  private var used: [Tensor] = []
 
-  static func copy(_ checkpoint: Checkpoint) -> Checkpoint {
+  /// - Parameter memory: that of an earlier snapshot, which is overwritten: memory that was in use before takes a copy
+  ///   faster than new one.
+  /// - Returns: the copy, and the memory it is in.
+  static func copy(_ checkpoint: Checkpoint, reusing memory: [Tensor] = []) -> (copy: Checkpoint, memory: [Tensor]) {
     withoutGradients {
       var snapshot = CheckpointSnapshot()
+      for tensor in memory {
+        snapshot.spare[Size(dtype: tensor.dtype, count: tensor.count), default: []].append(tensor)
+      }
       snapshot.find(.dictionary(checkpoint.contents))
-      guard case .dictionary(let contents) = snapshot.copy(.dictionary(checkpoint.contents)) else { return checkpoint }
-      return Checkpoint(contents)
+      guard case .dictionary(let contents) = snapshot.copy(.dictionary(checkpoint.contents)) else {
+        return (checkpoint, [])
+      }
+      return (Checkpoint(contents), snapshot.used)
     }
   }
 
@@ -71,12 +86,12 @@ struct CheckpointSnapshot {
     // What cannot be saved is left for the writer to refuse.
     guard let range = Self.range(of: tensor) else { return source }
     let storage = Self.storage(of: tensor)
-    guard let region = regions[storage], region.tensorCount > 1 else { return Self.onCPU(source) }
+    guard let region = regions[storage], region.tensorCount > 1 else { return copied(source) }
     let whole: Tensor
     if let copy = region.copy {
       whole = copy
     } else {
-      whole = Self.onCPU(
+      whole = copied(
         source.asStrided(size: [region.range.count], stride: [1], offset: region.range.lowerBound))
       regions[storage]?.copy = whole
     }
@@ -84,8 +99,14 @@ struct CheckpointSnapshot {
       size: tensor.shape, stride: tensor.strides, offset: range.lowerBound - region.range.lowerBound)
   }
 
-  private static func onCPU(_ tensor: Tensor) -> Tensor {
-    tensor.device == .cpu ? tensor.clone() : tensor.to(.cpu)
+  /// The values in memory of the CPU.
+  private mutating func copied(_ tensor: Tensor) -> Tensor {
+    let size = Size(dtype: tensor.dtype, count: tensor.count)
+    let memory = spare[size]?.popLast() ?? .empty([tensor.count], dtype: tensor.dtype)
+    used.append(memory)
+    let copy = memory.reshaped(tensor.shape)
+    copy.copy(from: tensor)
+    return copy
   }
 
   private static func storage(of tensor: Tensor) -> Storage {

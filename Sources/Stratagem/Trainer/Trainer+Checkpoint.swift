@@ -12,6 +12,8 @@ extension Trainer {
   }
 
   func saveCheckpoint(to paths: [String], weightsOnly: Bool, options: [String: String] = [:]) throws {
+    // The main process, whose program this worker repeats up to its call, writes it.
+    if WorkerProcess.isWorker, strategy.launcher.hasTrainingElsewhere { return }
     var weightsOnly = weightsOnly
     if !weightsOnly, strategy.launcher.hasTrainingElsewhere {
       announce(

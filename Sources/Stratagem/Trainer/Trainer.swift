@@ -115,6 +115,8 @@ public final class Trainer {
   ///     have none, and recorded in checkpoints.
   ///   - callbacks: run at named moments; a ``ModelCheckpoint`` is added unless there is one or `checkpointing` is off.
   ///   - loggers: where metrics go; a ``CSVLogger`` in the output folder when left out.
+  ///   - summary: print the parts of the model with their sizes when a fit starts; when left out, only above a progress
+  ///     bar that is drawn.
   ///   - output: the folder for checkpoints and metrics; `runs/<run id>` when left out.
   ///   - progress: how progress is shown; decided by the terminal when left out.
   /// - Throws: ``ConfigurationError`` with everything that does not fit.
@@ -130,7 +132,7 @@ public final class Trainer {
     syncBatchNorm: Bool = false, deterministic: Determinism = .off, benchmark: Bool = false,
     detectAnomaly: Bool = false, inferenceMode: Bool = true, prepareDataPerNode: Bool = true, seed: UInt64? = nil,
     nonFiniteLoss: NonFiniteLoss = .stop, callbacks: [Callback] = [], loggers: [any MetricLogger]? = nil,
-    checkpointing: Bool = true, output: String? = nil, progress: ProgressBar.Mode? = nil,
+    checkpointing: Bool = true, summary: Bool? = nil, output: String? = nil, progress: ProgressBar.Mode? = nil,
     registry: StrategyRegistry = .shared, hardware: HardwareInventory? = nil
   ) throws {
     var settings = TrainerSettings()
@@ -184,6 +186,9 @@ public final class Trainer {
     if let seed { TorchRuntime.manualSeed(seed) }
     let bar = ProgressBar(mode: self.strategy.isGlobalZero ? progress : .silent)
     progressBar = bar
+    if summary ?? (bar.mode == .interactive), !callbacks.contains(where: { $0 is ModelSummary }) {
+      self.callbacks.insert(ModelSummary(), at: 0)
+    }
     self.strategy.launcher = try self.strategy.configureLauncher()
     if bar.mode == .interactive { self.strategy.launcher.outputHandler = Trainer.printing(above: bar) }
   }
