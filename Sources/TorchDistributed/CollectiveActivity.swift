@@ -7,7 +7,7 @@ internal import Synchronization
 public final class CollectiveActivity: Sendable {
   /// What a rank may wait in.
   public enum Kind: UInt8, Sendable, CaseIterable {
-    case none, allReduce, broadcast, allGather, reduceScatter, allToAll, send, receive, barrier, gradients, preparation
+    case none, allReduce, broadcast, allGather, reduceScatter, allToAll, send, receive, barrier, gradients, buckets, preparation
 
     /// As it stands in messages.
     public var label: String {
@@ -22,6 +22,7 @@ public final class CollectiveActivity: Sendable {
       case .receive: "a receive"
       case .barrier: "a barrier"
       case .gradients: "backward with its all-reduce of gradients"
+      case .buckets: "the agreement on the order of gradients"
       case .preparation: "the wait for the data to be prepared"
       }
     }

@@ -28,6 +28,7 @@ public final class GradientReducer {
   private let names: [String]
   private let options: Options
   private var isFirstBackward = true
+  private var forwardCount = 0
 
   /// - Parameter parameters: leaves that require gradients, with names for error messages; the same on all ranks.
   /// - Throws: ``DistributedError`` when the shapes differ between ranks.
@@ -65,7 +66,12 @@ public final class GradientReducer {
   /// Call before a forward whose gradients are to be reduced; omit it (and ``prepareForBackward(outputs:)``) for
   /// micro-batches that only accumulate.
   public func prepareForForward() throws(DistributedError) {
+    // The second time c10d arranges the buckets anew, in the order of rank 0's gradients.
+    let rearranges = forwardCount == 1
+    forwardCount += 1
+    if rearranges { group.activity.enter(.buckets) }
     guard ct_reducer_prepare_forward(handle) else { throw failure() }
+    if rearranges { group.activity.leave() }
   }
 
   /// Call after forward with the tensors that backward starts from.

@@ -73,7 +73,7 @@ struct PrefetchTests {
     #expect(error.underlying is TorchError)
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [1, 3], [1, 4])
+  @Test(.timeLimit(.minutes(15)), arguments: [1, 3], [1, 4])
   func `no more is loaded ahead than asked for`(_ threads: Int, _ prefetch: Int) throws {
     let loads = Counter()
     let taken = Counter()
@@ -94,7 +94,7 @@ struct PrefetchTests {
     #expect(tooFar.value == 0)
   }
 
-  @Test(.timeLimit(.minutes(1))) func `threads load at the same time`() throws {
+  @Test(.timeLimit(.minutes(15))) func `threads load at the same time`() throws {
     // Each of the first three batches waits until three are being loaded: fewer threads would never get further.
     let running = Counter()
     let loader = DataLoader(0..<9, batchSize: 1, prefetch: 3, threads: 3) { batch in

@@ -53,7 +53,7 @@ struct HookTests {
     "The same calls of callbacks and module under every strategy",
     arguments: [
       (1, "single_device"), (1, "ddp"), (2, "ddp"), (3, "ddp"), (2, "ddp_spawn"), (2, "ddp_fork"),
-      (2, "ddp_find_unused_parameters_true"),
+      (2, "ddp_find_unused_parameters_true"), (1, "dp"), (1, "ddp2"),
     ])
   func everyStrategy(ranks: Int, strategy: String) throws {
     let golden = try String(
