@@ -28,7 +28,7 @@ test: setup ## Test the scripts and everything else
 	Tests/Scripts/run
 	swift build --build-tests -j $(JOBS) $(SWIFT_FLAGS)
 	Tests/Interoperability/run "$$(swift build --show-bin-path $(SWIFT_FLAGS))/digits"
-	swift test --skip-build $(SWIFT_FLAGS)
+	swift test --skip-build --no-parallel $(SWIFT_FLAGS)
 	SWIFT_FLAGS="$(SWIFT_FLAGS)" Tests/Clients/run
 
 bench: setup ## Measure, and print the table (arguments: make bench BENCH="...")
