@@ -43,7 +43,7 @@ test_make_runs_what_it_says() {
 Scripts
 swift build --build-tests -j 2
 Interoperability bin/digits
-swift test --skip-build
+swift test --skip-build --no-parallel
 Clients"
 }
 
