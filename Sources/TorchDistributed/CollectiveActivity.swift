@@ -7,7 +7,8 @@ internal import Synchronization
 public final class CollectiveActivity: Sendable {
   /// What a rank may wait in.
   public enum Kind: UInt8, Sendable, CaseIterable {
-    case none, allReduce, broadcast, allGather, reduceScatter, allToAll, send, receive, barrier, gradients, buckets, preparation
+    case none, allReduce, broadcast, allGather, reduceScatter, allToAll, send, receive, barrier, gradients, buckets
+    case preparation
 
     /// As it stands in messages.
     public var label: String {
