@@ -170,7 +170,7 @@ struct ContractTests {
 
   @Test("the REPL is an interactive session, a program is none")
   func sessions() {
-    #expect(InteractiveSession.isOne(program: "/opt/swift/usr/bin/repl_swift"))
+    #expect(InteractiveSession.isOne(program: "/usr/bin/repl_swift"))
     #expect(!InteractiveSession.isOne(program: "/home/x/.build/debug/digits"))
     #expect(!InteractiveSession.isCurrent)
   }
