@@ -65,6 +65,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open var restoresOptimizer: Bool { true }
   /// Whether the strategy accumulates the gradients of several batches itself: every batch then ends with a step.
   open var handlesGradientAccumulation: Bool { false }
+  /// Where the elements of partitioned parameters are in a fit; empty when every rank holds everything.
+  open var parameterPlacements: [ParameterPlacement] { [] }
   /// How the samples are dealt: among how many, and which part is that of this process.
   open var samplerShard: (count: Int, index: Int) { (worldSize, rank) }
 
