@@ -10,7 +10,6 @@ open class DDP2Strategy: ParallelStrategy {
   /// Whether running statistics and other buffers of rank 0 are given to all ranks before each forward.
   public let broadcastBuffers: Bool
   private let bucketByteCount: Int
-  private var replicas: ReplicaGroup?
   private var reducer: FlatReducer?
   private var buffers: [Tensor] = []
 
@@ -48,44 +47,15 @@ open class DDP2Strategy: ParallelStrategy {
 
   open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
     if synchronizing, !buffers.isEmpty { try group?.broadcast(buffers) }
-    guard let replicas else { return try super.trainingStep(step, synchronizing: synchronizing) }
-    return try replicas.trainingStep(step, inPrecision)
-  }
-
-  open override func validationStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
-    guard let replicas else { return try super.validationStep(step) }
-    return try replicas.evaluationStep(step, inPrecision)
-  }
-
-  open override func testStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
-    guard let replicas else { return try super.testStep(step) }
-    return try replicas.evaluationStep(step, inPrecision)
-  }
-
-  open override func predictStep(_ step: ModuleStep<Tensor?>) throws -> Tensor? {
-    guard let replicas else { return try super.predictStep(step) }
-    return try replicas.predictionStep(step, inPrecision)
+    return try super.trainingStep(step, synchronizing: synchronizing)
   }
 
   open override func backward(_ loss: Tensor, synchronizing: Bool) throws {
-    if let replicas {
-      try replicas.backward { try super.backward(loss, synchronizing: synchronizing) }
-    } else {
-      try super.backward(loss, synchronizing: synchronizing)
-    }
+    try super.backward(loss, synchronizing: synchronizing)
     if synchronizing, !loss.isPoisoned { try reducer?.reduce() }
   }
 
-  /// Evaluation with the statistics of rank 0 everywhere, so that the result does not depend on the number of nodes.
-  open override func prepareForEvaluation() throws {
-    guard worldSize > 1, let group, let module else { return }
-    let tensors = module.namedBuffers().map { $0.buffer.tensor }
-    if !tensors.isEmpty { try group.broadcast(tensors) }
-  }
-
   open override func tearDown() {
-    replicas?.tearDown()
-    replicas = nil
     reducer = nil
     buffers = []
     super.tearDown()

@@ -72,13 +72,6 @@ open class DDPStrategy: ParallelStrategy {
     if synchronizing && !loss.isPoisoned { try wrapper?.didRunBackward() }
   }
 
-  /// Evaluation with the statistics of rank 0 everywhere, so that the result does not depend on the number of ranks.
-  open override func prepareForEvaluation() throws {
-    guard let group, let module else { return }
-    let tensors = module.namedBuffers().map { $0.buffer.tensor }
-    if !tensors.isEmpty { try group.broadcast(tensors) }
-  }
-
   open override func tearDown() {
     wrapper = nil
     super.tearDown()

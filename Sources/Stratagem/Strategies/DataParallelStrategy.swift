@@ -16,8 +16,6 @@ public import Torch
 /// - Random numbers of replica 0 come from the default generator, those of the others from generators of their own, seeded
 ///   in each step from the default one: the same seed and number of replicas give the same numbers.
 open class DataParallelStrategy: Strategy {
-  private var group: ReplicaGroup?
-
   open override var strategyDescription: StrategyDescription {
     StrategyDescription(
       name: "dp", summary: "One process; a replica for each device, the batch split among them.",
@@ -27,37 +25,6 @@ open class DataParallelStrategy: Strategy {
   open override func setUp(_ stage: Stage) throws {
     try super.setUp(stage)
     guard let module else { return }
-    group = try ReplicaGroup.make(module, stage, on: plan?.devices ?? [], strategy: "dp")
-  }
-
-  open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
-    guard let group else { return try super.trainingStep(step, synchronizing: synchronizing) }
-    return try group.trainingStep(step, inPrecision)
-  }
-
-  open override func validationStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
-    guard let group else { return try super.validationStep(step) }
-    return try group.evaluationStep(step, inPrecision)
-  }
-
-  open override func testStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
-    guard let group else { return try super.testStep(step) }
-    return try group.evaluationStep(step, inPrecision)
-  }
-
-  open override func predictStep(_ step: ModuleStep<Tensor?>) throws -> Tensor? {
-    guard let group else { return try super.predictStep(step) }
-    return try group.predictionStep(step, inPrecision)
-  }
-
-  open override func backward(_ loss: Tensor, synchronizing: Bool) throws {
-    guard let group else { return try super.backward(loss, synchronizing: synchronizing) }
-    try group.backward { try super.backward(loss, synchronizing: synchronizing) }
-  }
-
-  open override func tearDown() {
-    group?.tearDown()
-    group = nil
-    super.tearDown()
+    replicas = try ReplicaGroup.make(module, stage, on: plan?.devices ?? [], strategy: "dp")
   }
 }

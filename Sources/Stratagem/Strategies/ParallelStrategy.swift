@@ -108,6 +108,13 @@ open class ParallelStrategy: Strategy {
     try group.broadcast(tensors)
   }
 
+  /// Evaluation with the statistics of rank 0 everywhere, so that the result does not depend on the number of ranks.
+  open override func prepareForEvaluation() throws {
+    guard worldSize > 1, let group, let module else { return }
+    let buffers = module.namedBuffers().map { $0.buffer.tensor }
+    if !buffers.isEmpty { try group.broadcast(buffers) }
+  }
+
   open override func reduce(_ tensor: Tensor, by operation: Reduction = .mean) throws -> Tensor {
     guard let group else { return tensor }
     let result = withoutGradients { tensor.detached().clone() }

@@ -29,6 +29,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   private var transferTarget = Device.cpu
   /// The parameters, found once a run.
   public private(set) final var parameters: [AnyParameter] = []
+  /// What splits every step among several devices of this process; nil for one device.
+  final var replicas: ReplicaGroup?
 
   /// Makes a strategy; what is left out, the trainer fills in, and what is given must not be given to the trainer too.
   ///
@@ -146,14 +148,21 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   // Steps
   /// Runs the module's training step; `synchronizing` is false for a micro-batch that only accumulates gradients.
   open func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
-    try inPrecision(step)
+    try replicas?.trainingStep(step, inPrecision) ?? inPrecision(step)
   }
 
-  open func validationStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput { try inPrecision(step) }
+  open func validationStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput { try evaluated(step) }
 
-  open func testStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput { try inPrecision(step) }
+  open func testStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput { try evaluated(step) }
 
-  open func predictStep(_ step: ModuleStep<Tensor?>) throws -> Tensor? { try inPrecision(step) }
+  open func predictStep(_ step: ModuleStep<Tensor?>) throws -> Tensor? {
+    guard let replicas else { return try inPrecision(step) }
+    return try replicas.predictionStep(step, inPrecision)
+  }
+
+  private func evaluated(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
+    try replicas?.evaluationStep(step, inPrecision) ?? inPrecision(step)
+  }
 
   /// Runs a step in the number format of the run.
   public final func inPrecision<Result>(_ step: ModuleStep<Result>) throws -> Result {
@@ -169,7 +178,10 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Subclasses do what comes before and after the computation, and call `super`.
   open func backward(_ loss: Tensor, synchronizing: Bool) throws {
     guard let module else { return }
-    if let precision { try precision.backward(loss, module.backward) } else { try module.backward(loss) }
+    func compute() throws {
+      if let precision { try precision.backward(loss, module.backward) } else { try module.backward(loss) }
+    }
+    if let replicas { try replicas.backward(compute) } else { try compute() }
   }
 
   /// Performs an update; gradients are unscaled and clipped by then.
@@ -294,6 +306,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Ends the communication of a run; also after an error. The optimizer stays until the next run, so that a checkpoint
   /// can still be saved.
   open func tearDown() {
+    replicas?.tearDown()
+    replicas = nil
     precision?.tearDown()
     accelerator?.tearDown()
   }
