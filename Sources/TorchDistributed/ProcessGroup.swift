@@ -12,9 +12,14 @@ public final class ProcessGroup {
   /// Seconds that a collective may take before it fails.
   public let timeout: Double
   /// What this rank waits for at the moment.
-  public let activity = CollectiveActivity()
+  public let activity: CollectiveActivity
+  /// How many exchanges were started.
+  var exchangeCount = 0
 
-  private init(owning handle: OpaquePointer, rank: Int, size: Int, timeout: Double) {
+  private init(
+    owning handle: OpaquePointer, rank: Int, size: Int, timeout: Double, activity: CollectiveActivity
+  ) {
+    self.activity = activity
     self.handle = handle
     self.rank = rank
     self.size = size
@@ -32,8 +37,10 @@ public final class ProcessGroup {
   ///   - store: the same store on all ranks.
   ///   - timeout: seconds that the rendezvous, and later each collective, may take.
   ///   - address: the local address to communicate over; nil lets Gloo choose (see `GLOO_SOCKET_IFNAME`).
+  ///   - activity: where the group tells what it waits for: that of the group of all ranks, for one of some of them.
   public static func gloo(
-    store: Store, rank: Int, size: Int, timeout: Double = 1800, address: String? = nil, name: String = "world"
+    store: Store, rank: Int, size: Int, timeout: Double = 1800, address: String? = nil, name: String = "world",
+    activity: CollectiveActivity = CollectiveActivity()
   ) throws(DistributedError) -> ProcessGroup {
     guard (0..<size).contains(rank) else {
       throw DistributedError(
@@ -47,7 +54,7 @@ public final class ProcessGroup {
       }
     }
     withExtendedLifetime(store) {}
-    return ProcessGroup(owning: handle, rank: rank, size: size, timeout: timeout)
+    return ProcessGroup(owning: handle, rank: rank, size: size, timeout: timeout, activity: activity)
   }
 
   /// Which ranks did not come; nil when all did.

@@ -28,6 +28,10 @@ public final class GradScaler {
   private var growthTracker: Tensor
   private var records: [ObjectIdentifier: Record] = [:]
 
+  /// Makes the ranks agree on whether a gradient was not finite, where each has its own part of the gradients: it replaces
+  /// the number of each rank by the largest.
+  package var agreement: ((Tensor) throws -> Void)?
+
   /// What is known of the gradients of an optimizer since the last ``update()``.
   private struct Record {
     var isStepped = false
@@ -77,11 +81,16 @@ public final class GradScaler {
             + "parameters in float32 and compute in float16 by autocast (precision '16-mixed')")
       }
       let inverse = Aten.reciprocal(scaleTensor.to(.float64)).to(.float32)
-      let found = Self.partition(gradients).map { part in
+      var found = Self.partition(gradients).map { part in
         let device = part[0].device
         let found = Tensor.zeros([], dtype: .float32, device: device)
         Aten._amp_foreach_non_finite_check_and_unscale_(part, found_inf: found, inv_scale: inverse.to(device))
         return found
+      }
+      if let agreement {
+        let all = found.dropFirst().reduce(found.first ?? .zeros([])) { $0 + $1.to($0.device) }
+        do { try agreement(all) } catch { return misuse("unscaleGradients", "\(error)") }
+        found = [all]
       }
       records[ObjectIdentifier(optimizer)] = Record(found: found)
     }

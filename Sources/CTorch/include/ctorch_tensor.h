@@ -39,4 +39,7 @@ ct_tensor ct_tensor_rows(ct_tensor self, intptr_t start, intptr_t count);
 ct_tensor ct_tensor_variable_data(ct_tensor tensor);
 /// Makes `tensor` refer to the storage and metadata of `source`; the identity of `tensor` stays.
 bool ct_tensor_set_data(ct_tensor tensor, ct_tensor source);
+/// Gives the storage `byte_count` bytes whose contents are undefined, 0 to give its memory back. All tensors on it stay
+/// what they are; none may be computed with before the bytes are there.
+bool ct_tensor_resize_storage(ct_tensor tensor, intptr_t byte_count);
 CT_END

@@ -92,10 +92,30 @@ public final class ProcessWorld {
   /// The processes talk over the interface that leads to the store, unless `GLOO_SOCKET_IFNAME` names another one.
   public func makeGroup(timeout: Double) throws -> ProcessGroup {
     groups += 1
-    let isGiven = ClusterEnvironments.processVariables["GLOO_SOCKET_IFNAME"] != nil
-    let address = address ?? (isGiven ? nil : LocalAddress.towards(host))
     return try ProcessGroup.gloo(
-      store: try store.prefixed("run/\(groups)"), rank: rank, size: worldSize, timeout: timeout, address: address,
+      store: try store.prefixed("run/\(groups)"), rank: rank, size: worldSize, timeout: timeout, address: groupAddress,
       name: "run\(groups)")
+  }
+
+  /// A further group for the run under way, of all or some of its processes, whose collectives may be under way at the same
+  /// time as those of the others. Called on the processes that it is of.
+  ///
+  /// - Parameters:
+  ///   - name: different for each group of a run that a process is in.
+  ///   - ranks: the processes, in the order of their ranks in the group; this one is among them.
+  ///   - activity: where it tells what it waits for.
+  public func makeGroup(
+    _ name: String, of ranks: [Int], timeout: Double, activity: CollectiveActivity
+  ) throws -> ProcessGroup {
+    let place = ranks.firstIndex(of: rank) ?? -1
+    let label = "\(name)-" + ranks.map(String.init).joined(separator: "-")
+    return try ProcessGroup.gloo(
+      store: try store.prefixed("run/\(groups)/\(label)"), rank: place, size: ranks.count, timeout: timeout,
+      address: groupAddress, name: "run\(groups)/\(label)", activity: activity)
+  }
+
+  private var groupAddress: String? {
+    let isGiven = ClusterEnvironments.processVariables["GLOO_SOCKET_IFNAME"] != nil
+    return address ?? (isGiven ? nil : LocalAddress.towards(host))
   }
 }

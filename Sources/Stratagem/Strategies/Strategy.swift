@@ -173,6 +173,14 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Called before an evaluation, on all ranks.
   open func prepareForEvaluation() throws {}
 
+  /// Called before the batches of a loader in an evaluation or prediction, on all ranks.
+  ///
+  /// - Parameter batches: those of this rank; the other ranks may have more or fewer.
+  open func beginEvaluation(batches: Int) throws {}
+
+  /// Called after the batches of a loader in an evaluation or prediction, on all ranks.
+  open func endEvaluation() throws {}
+
   /// Computes the gradients; `synchronizing` as in ``trainingStep(_:synchronizing:)``.
   ///
   /// Subclasses do what comes before and after the computation, and call `super`.
@@ -265,6 +273,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open func moduleState() throws -> StateDictionary { module?.stateDictionary() ?? [:] }
 
   open func optimizerState() throws -> [ArchiveValue] { optimizers.map { $0.stateDictionary() } }
+
+  /// The part of a saved state of an optimizer that belongs to what it updates in this process.
+  open func localOptimizerState(_ state: ArchiveValue, of optimizer: Optimizer) throws -> ArchiveValue { state }
 
   /// What writes and reads checkpoints: ``checkpointIO``, or single files when there is none.
   public final var storage: any CheckpointIO { checkpointIO ?? FileCheckpointIO() }

@@ -44,22 +44,27 @@ extension StrategyAlias {
   ]
 
   private static let sharded: [StrategyAlias] = [
-    .init("ddp_sharded", nil, [:], "ddp with optimizer state and gradients partitioned over the ranks"),
+    .init(
+      "ddp_sharded", nil, [:], "ddp with optimizer state and gradients partitioned over the ranks", .available),
     .init(
       "ddp_sharded_find_unused_parameters_false", "ddp_sharded", ["findUnusedParameters": false],
-      "ddp_sharded where every parameter gets a gradient at every step"),
-    .init("ddp_sharded_spawn", "ddp_sharded", ["start": "spawn"], "ddp_sharded whose main process is not a rank"),
+      "ddp_sharded where every parameter gets a gradient at every step", .available),
+    .init(
+      "ddp_sharded_spawn", "ddp_sharded", ["start": "spawn"], "ddp_sharded whose main process is not a rank", .available
+    ),
     .init(
       "ddp_sharded_spawn_find_unused_parameters_false", "ddp_sharded",
       ["start": "spawn", "findUnusedParameters": false],
-      "ddp_sharded_spawn where every parameter gets a gradient at every step"),
-    .init("fsdp", nil, [:], "parameters, gradients and optimizer state partitioned over the ranks"),
-    .init("ddp_fully_sharded", "fsdp", [:], "the name of fsdp until Lightning 1.9"),
-    .init("fsdp_native", "fsdp", [:], "the name of fsdp in Lightning 1.9"),
+      "ddp_sharded_spawn where every parameter gets a gradient at every step", .available),
+    .init("fsdp", nil, [:], "parameters, gradients and optimizer state partitioned over the ranks", .available),
+    .init("ddp_fully_sharded", "fsdp", [:], "the name of fsdp until Lightning 1.9", .available),
+    .init("fsdp_native", "fsdp", [:], "the name of fsdp in Lightning 1.9", .available),
     .init(
       "fsdp_native_full_shard_offload", "fsdp", ["offloadToCPU": true],
-      "the name of fsdp_cpu_offload in Lightning 1.9"),
-    .init("fsdp_cpu_offload", "fsdp", ["offloadToCPU": true], "fsdp with the shards kept in the memory of the host"),
+      "the name of fsdp_cpu_offload in Lightning 1.9", .available),
+    .init(
+      "fsdp_cpu_offload", "fsdp", ["offloadToCPU": true], "fsdp with the shards kept in the memory of the host",
+      .available),
   ]
 
   private static let deepSpeed: [StrategyAlias] = [

@@ -10,6 +10,17 @@ extension StrategyRegistry {
       Entry("ddp_find_unused_parameters_true") { DDPStrategy(findUnusedParameters: true) },
       Entry("dp") { DataParallelStrategy() },
       Entry("ddp2") { DDP2Strategy() },
+      Entry("ddp_sharded") { DDPShardedStrategy() },
+      Entry("ddp_sharded_find_unused_parameters_false") { DDPShardedStrategy(findUnusedParameters: false) },
+      Entry("ddp_sharded_spawn") { DDPShardedStrategy(startMethod: .spawn) },
+      Entry("ddp_sharded_spawn_find_unused_parameters_false") {
+        DDPShardedStrategy(findUnusedParameters: false, startMethod: .spawn)
+      },
+      Entry("fsdp") { FSDPStrategy() },
+      Entry("ddp_fully_sharded") { FSDPStrategy() },
+      Entry("fsdp_native") { FSDPStrategy() },
+      Entry("fsdp_native_full_shard_offload") { FSDPStrategy(offloadToCPU: true) },
+      Entry("fsdp_cpu_offload") { FSDPStrategy(offloadToCPU: true) },
     ]
       + [("ddp_spawn", StartMethod.spawn), ("ddp_fork", .fork), ("ddp_notebook", .fork)].flatMap { name, method in
         [

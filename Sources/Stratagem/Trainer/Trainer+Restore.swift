@@ -42,7 +42,9 @@ extension Trainer {
     try requireEqual(schedules.count, strategy.schedules.count, "learning-rate schedule", path)
     try naming(path, "") {
       try withErrorScope {
-        for (optimizer, state) in zip(strategy.optimizers, states) { try optimizer.load(state) }
+        for (optimizer, state) in zip(strategy.optimizers, states) {
+          try optimizer.load(strategy.localOptimizerState(state, of: optimizer))
+        }
         for (entry, state) in zip(strategy.schedules, schedules) { try entry.schedule.load(state) }
       }
     }

@@ -53,6 +53,21 @@ open class Layer<Input, Output>: Module {
     return HookHandle { [weak self] in self?.removeHook(key) }
   }
 
+  override package final var isCalledThroughLibrary: Bool { true }
+
+  override package final func observeCalls(_ observer: CallObserver) -> [HookHandle] {
+    [
+      registerForwardPreHook { _, input in
+        observer.before(CallTensors(input))
+        return nil
+      },
+      registerForwardHook { _, _, output in
+        observer.after(CallTensors(output))
+        return nil
+      },
+    ]
+  }
+
   override func readEntries() -> ModuleEntries { ModuleReader.read(self, below: Layer<Input, Output>.self) }
 
   private func removeHook(_ key: Int) {

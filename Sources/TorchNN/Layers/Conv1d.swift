@@ -47,7 +47,7 @@ open class Conv1d: Layer<Tensor, Tensor> {
   }
 
   open override var extraDescription: String {
-    let shape = $weight.tensor.shape
+    let shape = $weight.shape
     var text = "\(shape[1] * groups), \(shape[0]), kernelSize: \(Array(shape[2...]).briefly), stride: \(stride.briefly)"
     if padding.contains(where: { $0 != 0 }) { text += ", padding: \(padding.briefly)" }
     if dilation.contains(where: { $0 != 1 }) { text += ", dilation: \(dilation.briefly)" }

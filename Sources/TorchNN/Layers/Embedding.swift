@@ -30,7 +30,7 @@ public final class Embedding: Layer<Tensor, Tensor> {
   }
 
   public override var extraDescription: String {
-    let shape = $weight.tensor.shape
+    let shape = $weight.shape
     let padding = paddingIndex.map { ", paddingIndex: \($0)" } ?? ""
     return "\(shape[0]), \(shape[1])\(padding)"
   }

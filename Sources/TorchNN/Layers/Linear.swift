@@ -21,7 +21,7 @@ open class Linear: Layer<Tensor, Tensor> {
   }
 
   open override var extraDescription: String {
-    let shape = $weight.tensor.shape
+    let shape = $weight.shape
     return "inFeatures: \(shape[1]), outFeatures: \(shape[0]), bias: \($bias.isPresent)"
   }
 }

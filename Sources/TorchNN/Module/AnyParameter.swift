@@ -11,10 +11,16 @@ public class AnyParameter: TensorHolder {
     hold(tensor)
   }
 
+  /// Called when the gradient was set to `nil`, by a strategy that keeps parts of it elsewhere.
+  @exclusivity(unchecked) package final var gradientWasDropped: (() -> Void)?
+
   /// The accumulated gradient of the held tensor; `nil` before the first backward and after `zeroGradients()`.
   public final var gradient: Tensor? {
     get { storage?.gradient }
-    set { storage?.gradient = newValue }
+    set {
+      storage?.gradient = newValue
+      if newValue == nil { gradientWasDropped?() }
+    }
   }
 
   /// Whether backward computes a gradient for this parameter. Setting it to `false` freezes the parameter.

@@ -27,23 +27,22 @@ extension Module {
   ) throws(StateDictionaryError) -> (missing: [String], unexpected: [String]) {
     var missing: [String] = []
     var mismatched: [StateDictionaryError.Mismatch] = []
-    var copies: [(source: Tensor, target: Tensor)] = []
+    var copies: [(source: Tensor, target: TensorHolder)] = []
     var known = Set<String>()
     var shapes: [String: [Int]] = [:]
     for (key, holder) in stateHolders() {
       known.insert(key)
       guard let source = state[key] else {
         missing.append(key)
-        shapes[key] = holder.tensor.shape
+        shapes[key] = holder.shape
         continue
       }
-      let target = holder.tensor
-      let expected = target.shape
+      let expected = holder.shape
       let found = source.shape
       if expected == found {
-        copies.append((source, target))
+        copies.append((source, holder))
       } else if expected.isEmpty, found == [1] {
-        copies.append((source.reshaped([]), target))
+        copies.append((source.reshaped([]), holder))
       } else {
         mismatched.append(.init(key: key, expected: expected, found: found))
       }
@@ -57,7 +56,14 @@ extension Module {
         mismatched: mismatched, shapes: shapes)
     }
     withoutGradients {
-      for copy in copies { copy.target.copy(from: copy.source) }
+      for copy in copies {
+        // Of a partitioned tensor the strategy takes its part.
+        if copy.target.wholeShape != nil {
+          copy.target.assign(copy.source)
+        } else {
+          copy.target.tensor.copy(from: copy.source)
+        }
+      }
     }
     apply { $0.didLoadState() }
     return (missing, unexpected)

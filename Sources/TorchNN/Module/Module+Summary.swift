@@ -25,10 +25,10 @@ extension Module {
     var trainable = 0
     var bytes = 0
     for parameter in parameters {
-      let tensor = parameter.tensor
-      count += tensor.count
-      if tensor.requiresGradient { trainable += tensor.count }
-      bytes += tensor.byteCount
+      let elements = parameter.shape.reduce(1, *)
+      count += elements
+      if parameter.requiresGradient { trainable += elements }
+      bytes += elements * parameter.tensor.dtype.byteCount
     }
     return .init(name: name, type: type, parameterCount: count, trainableCount: trainable, byteCount: bytes)
   }

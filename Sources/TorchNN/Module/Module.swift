@@ -48,6 +48,12 @@ open class Module: CustomStringConvertible {
   /// Sets evaluation mode here and in all children: `train(false)`.
   public final func eval() { train(false) }
 
+  /// Whether this is a `Layer`, whose calls go through the library.
+  package var isCalledThroughLibrary: Bool { false }
+
+  /// Lets `observer` know of the calls of this module; nobody knows of those of a module that is no `Layer`.
+  package func observeCalls(_ observer: CallObserver) -> [HookHandle] { [] }
+
   /// What this module holds directly.
   final var entries: ModuleEntries {
     if let stableEntries { return stableEntries }

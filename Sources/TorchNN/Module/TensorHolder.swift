@@ -16,6 +16,9 @@ public class TensorHolder {
   /// take it. Called on the assigning thread.
   @exclusivity(unchecked) public final var writer: ((TensorHolder, Tensor?) -> Bool)?
 
+  /// The shape of the whole tensor, while the held one is a part of it.
+  package final var wholeShape: [Int]?
+
   @usableFromInline
   init(storage: Tensor?) {
     self.storage = storage
@@ -31,6 +34,9 @@ public class TensorHolder {
     get { Tensor.reading(storage) }
     set { hold(newValue) }
   }
+
+  /// The shape of the tensor, also while a strategy lets the property hold a part of it.
+  public final var shape: [Int] { wholeShape ?? tensor.shape }
 
   /// The held tensor, or `nil` when there is none, whatever `reader` makes of it.
   package final var held: Tensor? { storage }

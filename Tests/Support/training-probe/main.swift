@@ -7,7 +7,13 @@ guard let options = ProbeOptions(Array(CommandLine.arguments.dropFirst())) else 
   exit(64)
 }
 do {
-  if options.has("loops") { try LoopProbe(options).run() } else { try Probe(options).run() }
+  if options.has("loops") {
+    try LoopProbe(options).run()
+  } else if options.scenario == "sharded" {
+    try ShardedProbe(options: options).run()
+  } else {
+    try Probe(options).run()
+  }
 } catch {
   let text = "Error: \(error)\n"
   write(2, text, text.utf8.count)

@@ -88,6 +88,7 @@ final class EvaluationLoop<Batch> {
     let batches = loader.iterator(epoch: 0)
     var index = 0
     var samples = 0
+    try strategy.beginEvaluation(batches: batchCount)
     while index < batchCount, let loaded = try batches.next() {
       trainer.metrics.beginBatch(samples: loaded.indices.count)
       samples += loaded.indices.count
@@ -97,6 +98,7 @@ final class EvaluationLoop<Batch> {
       trainer.progressBar.advance(batch: done + index)
       try trainer.stopIfInterrupted()
     }
+    try strategy.endEvaluation()
     return samples
   }
 

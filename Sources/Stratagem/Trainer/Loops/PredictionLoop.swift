@@ -48,6 +48,7 @@ final class PredictionLoop<Batch> {
     var rows: [Tensor] = []
     var indices: [Int] = []
     var index = 0
+    try strategy.beginEvaluation(batches: batchCount)
     while index < batchCount, let loaded = try batches.next() {
       trainer.metrics.beginBatch(samples: loaded.indices.count)
       let prediction = try predict(loaded, index)
@@ -64,6 +65,7 @@ final class PredictionLoop<Batch> {
       trainer.progressBar.advance(batch: index)
       try trainer.stopIfInterrupted()
     }
+    try strategy.endEvaluation()
     return (rows, indices)
   }
 

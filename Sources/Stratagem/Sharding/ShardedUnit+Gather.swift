@@ -1,0 +1,121 @@
+internal import Torch
+internal import TorchDistributed
+
+/// The gathered unit comes and goes.
+extension ShardedUnit {
+  /// Starts to bring the shards of all ranks together. Called on all ranks that share a copy, in the same order.
+  func startGather() throws {
+    guard case .absent = state else { return }
+    try Tensor.outsideModes {
+      if isFreed { full.resizeStorage(to: fullByteCount) }
+      state = .gathering(try startGather(into: full))
+    }
+  }
+
+  /// Waits for a gather that was started.
+  func finishGather() throws {
+    guard case .gathering(let pending) = state else { return }
+    try Tensor.outsideModes { try finish(pending, into: full) }
+    state = .present
+  }
+
+  /// Gives the memory of the gathered unit back.
+  func free() {
+    guard isFreed, case .present = state else { return }
+    full.resizeStorage(to: 0)
+    state = .absent
+  }
+
+  /// The shards were updated: what is gathered has old numbers.
+  func markStale() {
+    if case .present = state { state = isFreed ? state : .absent }
+    free()
+  }
+
+  /// The whole parameters as the optimizers know them, on all ranks that share a copy or on the first of them only; the others
+  /// have no answer. They share memory with each other. Called on all ranks that share a copy.
+  func gatherWhole(onFirstOnly: Bool = false) throws -> [Tensor]? {
+    try finishGather()
+    let whole = Tensor.empty(
+      [onFirstOnly && rank != 0 ? 0 : partition.fullCount], dtype: masterType, device: full.device)
+    try finish(try startGather(into: whole, onFirstOnly: onFirstOnly), into: whole)
+    guard rank == 0 || !onFirstOnly else { return nil }
+    return parameters.indices.map {
+      whole.narrowed(dim: 0, start: partition.offsets[$0], length: partition.counts[$0]).view(parameters[$0].shape)
+    }
+  }
+
+  /// Takes the elements of this rank from a whole parameter.
+  func load(_ index: Int, _ whole: Tensor) {
+    let piece = partition.pieces[rank][index]
+    guard !piece.range.isEmpty else { return }
+    withoutGradients {
+      shards[index].detached().copy(
+        from: whole.detached().reshaped([-1])
+          .narrowed(dim: 0, start: piece.range.lowerBound, length: piece.range.count))
+    }
+  }
+
+  private func startGather(into whole: Tensor, onFirstOnly: Bool = false) throws -> PendingGather {
+    let isReceiver = rank == 0 || !onFirstOnly
+    if isReceiver { place(shard, of: rank, in: whole) }
+    guard let group = groups.gathering else { return PendingGather(works: [], parts: []) }
+    var parts: [Tensor?] = Array(repeating: nil, count: group.size)
+    var incoming = parts
+    if isReceiver {
+      for other in 0..<group.size where other != rank {
+        if let region = partition.regions?[other] {
+          incoming[other] = whole.narrowed(dim: 0, start: region.lowerBound, length: region.count)
+        } else {
+          parts[other] = .empty([partition.shardCounts[other]], dtype: whole.dtype, device: whole.device)
+          incoming[other] = parts[other]
+        }
+      }
+    }
+    let own = ownShard(from: isReceiver ? whole : nil, whole.dtype)
+    let outgoing = (0..<group.size).map { onFirstOnly && $0 != 0 ? nil : own }
+    return PendingGather(
+      works: try group.startExchange(sending: outgoing, receiving: incoming, as: .allGather), parts: parts)
+  }
+
+  private func finish(_ pending: PendingGather, into whole: Tensor) throws {
+    for work in pending.works { try work.wait() }
+    for (other, part) in pending.parts.enumerated() { if let part { place(part, of: other, in: whole) } }
+  }
+
+  /// This rank's shard as one vector of a type; a part of `whole` when it is one there.
+  private func ownShard(from whole: Tensor?, _ type: DType) -> Tensor {
+    if let whole, let region = partition.regions?[rank] {
+      return whole.narrowed(dim: 0, start: region.lowerBound, length: region.count)
+    }
+    if let shard { return shard.to(type) }
+    if let region = partition.regions?[rank] {
+      return full.narrowed(dim: 0, start: region.lowerBound, length: region.count).to(type)
+    }
+    let parts = shards.filter { $0.count > 0 }.map { $0.detached() }
+    return parts.isEmpty ? full.narrowed(dim: 0, start: 0, length: 0) : Tensor.cat(parts).to(type)
+  }
+
+  /// Copies a rank's shard, nil for the one in the gathered unit, to where it belongs in a whole unit.
+  private func place(_ shard: Tensor?, of rank: Int, in whole: Tensor) {
+    guard let shard else {
+      if whole !== full { placeOwn(in: whole) }
+      return
+    }
+    if let region = partition.regions?[rank] {
+      if !region.isEmpty { whole.narrowed(dim: 0, start: region.lowerBound, length: region.count).copy(from: shard) }
+      return
+    }
+    for (index, piece) in partition.pieces[rank].enumerated() where !piece.range.isEmpty {
+      whole.narrowed(dim: 0, start: partition.offsets[index] + piece.range.lowerBound, length: piece.range.count)
+        .copy(from: shard.narrowed(dim: 0, start: piece.offset, length: piece.range.count))
+    }
+  }
+
+  private func placeOwn(in whole: Tensor) {
+    for (index, piece) in partition.pieces[rank].enumerated() where !piece.range.isEmpty {
+      whole.narrowed(dim: 0, start: partition.offsets[index] + piece.range.lowerBound, length: piece.range.count)
+        .copy(from: shards[index].detached())
+    }
+  }
+}

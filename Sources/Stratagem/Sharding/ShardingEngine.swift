@@ -1,0 +1,225 @@
+public import Torch
+internal import TorchDistributed
+public import TorchNN
+
+/// The ZeRO engine: partitions the parameters of a module, their gradients and the state of their optimizers over the ranks.
+///
+/// From its creation until ``restore()`` the properties of the module hold this rank's elements of each parameter, and
+/// optimizers update those; what the module reads is the whole parameter, gathered when it is needed. Every method that is
+/// said to be called on all ranks is a collective.
+///
+/// ```
+/// training step:  willRunForward(), forward, willRunBackward(), backward, finishBackward()
+/// update:         optimizer.step(), didUpdate(parameters)
+/// ```
+public final class ShardingEngine {
+  let module: Module
+  let options: ShardingOptions
+  let groups: ShardGroups
+  /// In the order of the model.
+  let units: [ShardedUnit]
+  /// The unit and place of a parameter, by the properties that hold it.
+  let places: [ObjectIdentifier: (unit: Int, index: Int)]
+  private var handles: [HookHandle] = []
+  /// Whether the properties of the module hold this rank's elements.
+  private(set) var isActive = true
+
+  /// What went wrong where nothing can be thrown.
+  var failure: (any Error)?
+
+  // Forward and backward under way; see the extensions.
+  var phase = Phase.idle
+  /// The units in the order in which the forward under way has used them, and that of the forward before.
+  var order: [Int] = []
+  var lastOrder: [Int] = []
+  /// In which order the gradients of units are reduced.
+  var reductionOrder: [Int]
+  var isReductionOrderAgreed = false
+  /// The units in the order in which their gradients were complete.
+  var arrivalOrder: [Int] = []
+  var nextReduction = 0
+  var reducing: [Int] = []
+  var isSynchronizing = true
+  /// Whether leaves have gradients of micro-batches before.
+  var hasLocalGradients = false
+  var inputHooks: [Int: [GradientHook]] = [:]
+  var evaluation: EvaluationRounds?
+
+  enum Phase {
+    case idle, forward, backward
+  }
+
+  /// Partitions the parameters of `module`. Called on all ranks; the numbers of rank 0 count.
+  ///
+  /// - Parameters:
+  ///   - place: where the processes meet; nil for a single one.
+  ///   - initial: the whole value of a parameter, asked for on rank 0.
+  /// - Throws: ``ConfigurationError`` for options that do not fit the model or the number of ranks.
+  init(
+    _ module: Module, _ options: ShardingOptions, place: ProcessWorld?, group: ProcessGroup?, timeout: Double,
+    initial: ((AnyParameter) throws -> Tensor)? = nil
+  ) throws {
+    self.module = module
+    self.options = options
+    try options.check()
+    let mesh = try options.mesh(worldSize: group?.size ?? 1)
+    let plan =
+      options.stage == .parameters
+      ? try ShardingPlan(
+        wrapping: module, options.wrapPolicy, persistence: options.persistenceThreshold,
+        buckets: options.bucketByteCount) : try ShardingPlan(buckets: options.bucketByteCount, of: module)
+    var loads = Array(repeating: 0, count: mesh.shards)
+    let partitions = plan.units.map { unit in
+      UnitPartition(
+        counts: unit.parameters.map(\.count), ranks: mesh.shards, layout: options.layout, loads: &loads)
+    }
+    try ShardingEngine.check(plan, partitions, options, group)
+    groups = try ShardGroups(mesh: mesh, place: place, group: group, timeout: timeout)
+    let groups = groups
+    units = try Tensor.outsideModes {
+      try zip(plan.units, partitions).map { unit, partition in
+        try ShardedUnit(unit, partition, groups, options) { parameter in
+          try initial?(parameter.holder) ?? parameter.holder.tensor.detached()
+        }
+      }
+    }
+    var places: [ObjectIdentifier: (unit: Int, index: Int)] = [:]
+    for (number, unit) in units.enumerated() {
+      for (index, parameter) in unit.parameters.enumerated() {
+        for holder in parameter.holders { places[ObjectIdentifier(holder)] = (number, index) }
+      }
+    }
+    self.places = places
+    reductionOrder = Array(units.indices.reversed())
+    attach()
+  }
+
+  /// Lets the properties read gathered parameters, and follows the calls of the units' modules.
+  private func attach() {
+    var observed: [ObjectIdentifier: (module: Module, units: [Int])] = [:]
+    var sequence: [ObjectIdentifier] = []
+    for (number, unit) in units.enumerated() {
+      for (index, parameter) in unit.parameters.enumerated() {
+        for holder in parameter.holders {
+          holder.reader = { [unowned self] holder in read(number, index, holder) }
+          holder.writer = { [unowned self] _, tensor in write(number, index, tensor) }
+          (holder).gradientWasDropped = { [unowned self] in dropLocalGradient(number, index) }
+        }
+      }
+      guard let module = unit.module, module !== self.module, module.isCalledThroughLibrary else { continue }
+      let key = ObjectIdentifier(module)
+      if observed[key] == nil { sequence.append(key) }
+      observed[key, default: (module, [])].units.append(number)
+    }
+    for key in sequence {
+      guard let (module, numbers) = observed[key] else { continue }
+      handles += module.observeCalls(
+        CallObserver(
+          before: { [unowned self] input in willCall(numbers, input) },
+          after: { [unowned self] output in didCall(numbers, output) }))
+    }
+  }
+
+  /// What a property reads as.
+  private func read(_ number: Int, _ index: Int, _ holder: TensorHolder) -> Tensor {
+    let unit = units[number]
+    if !unit.isPresent {
+      do { try makePresent(number) } catch {
+        return Tensor.failed(operation: "gathering '\(unit.parameters[index].name)'", message: "\(error)")
+      }
+    }
+    let leaf = unit.leaves[index]
+    let isTrained = unit.shards[index].requiresGradient
+    if leaf.requiresGradient != isTrained { leaf.requiresGradient = isTrained }
+    if isTrained, unit.hooks[index] == nil {
+      unit.hooks[index] = leaf.onGradientAccumulated { [unowned self] _ in gradientArrived(number, index) }
+    }
+    return leaf
+  }
+
+  /// Takes the elements of this rank from a tensor that is assigned to a property.
+  private func write(_ number: Int, _ index: Int, _ tensor: Tensor?) -> Bool {
+    let unit = units[number]
+    let parameter = unit.parameters[index]
+    guard let tensor, tensor.shape == parameter.shape else {
+      _ = Tensor.failed(
+        operation: "assignment to '\(parameter.name)'",
+        message: "it is partitioned over the ranks as \(parameter.shape), and cannot become "
+          + (tensor.map { "\($0.shape)" } ?? "nil") + " during a run")
+      return true
+    }
+    attempt { try unit.finishGather() }
+    unit.load(index, tensor)
+    unit.markStale()
+    return true
+  }
+
+  /// Gathers a unit, or waits for it to be gathered. Called on all ranks that share a copy.
+  func makePresent(_ number: Int) throws {
+    let unit = units[number]
+    if unit.isAbsent {
+      try evaluation?.announce(number)
+      try unit.startGather()
+    }
+    try unit.finishGather()
+  }
+
+  /// Whether parameters have no whole value on this rank between steps.
+  var freesParameters: Bool { options.stage == .parameters }
+
+  /// Brings the whole parameters back into the properties. Called on all ranks.
+  func restore() throws {
+    guard isActive else { return }
+    try Tensor.outsideModes {
+      for number in units.indices {
+        let unit = units[number]
+        for (index, whole) in (try unit.gatherWhole() ?? []).enumerated() {
+          unit.leaves[index].gradient = nil
+          unit.parameters[index].hold(whole)
+        }
+        unit.end()
+      }
+    }
+    detach()
+  }
+
+  /// Leaves the module without asking the other ranks: what is partitioned cannot be read any more.
+  func abandon() {
+    guard isActive else { return }
+    for unit in units {
+      for (index, parameter) in unit.parameters.enumerated() {
+        if !unit.isFreed, unit.masterType == unit.computeType {
+          parameter.hold(unit.leaves[index].detached())
+        }
+      }
+    }
+    let lost = units.filter { $0.isFreed || $0.masterType != $0.computeType }.flatMap(\.parameters)
+    detach()
+    for parameter in lost {
+      let name = parameter.name
+      for holder in parameter.holders {
+        holder.wholeShape = parameter.shape
+        holder.reader = { _ in
+          Tensor.failed(
+            operation: "reading '\(name)'",
+            message: "it was partitioned over the ranks in a run that failed; load a checkpoint into a new module")
+        }
+      }
+    }
+  }
+
+  private func detach() {
+    isActive = false
+    for handle in handles { handle.remove() }
+    handles = []
+    for unit in units {
+      for hook in unit.hooks { hook?.remove() }
+      for holder in unit.parameters.flatMap(\.holders) {
+        holder.reader = nil
+        holder.writer = nil
+        holder.gradientWasDropped = nil
+        holder.wholeShape = nil
+      }
+    }
+  }
+}

@@ -1,0 +1,118 @@
+public import Torch
+
+/// Fully sharded data parallel: parameters, gradients and optimizer state are partitioned over the processes, and the
+/// parameters of a unit are gathered for its forward and its backward only.
+///
+/// The counterpart of Lightning's `fsdp` (and of `ddp_fully_sharded` and `fsdp_native` before) and of PyTorch's
+/// `FullyShardedDataParallel`; stage 3 of ZeRO. Unlike those it runs on CPUs, too, clips gradients by their true norm, and
+/// keeps the numbers of a single device: in mixed precision parameters are gathered in float32 and autocast converts them,
+/// unless `parameterType` asks for less communication.
+///
+/// ```swift
+/// Trainer(strategy: .fsdp(wrapPolicy: .modules(of: Block.self), sharding: .gradientsAndOptimizer))
+/// ```
+open class FSDPStrategy: ShardedStrategy {
+  /// What is partitioned, and when parameters are freed: PyTorch's `ShardingStrategy`.
+  public enum Sharding: String, Sendable, Hashable, CaseIterable {
+    /// Parameters are freed after forward and after backward (`FULL_SHARD`).
+    case full
+    /// Parameters stay gathered from forward to the end of backward (`SHARD_GRAD_OP`).
+    case gradientsAndOptimizer
+    /// Nothing is partitioned, as in `ddp` (`NO_SHARD`).
+    case none
+    /// As `full` inside each node, with a copy of the model per node (`HYBRID_SHARD`).
+    case hybrid
+    /// As `gradientsAndOptimizer` inside each node, with a copy of the model per node (`_HYBRID_SHARD_ZERO2`).
+    case hybridGradientsAndOptimizer
+  }
+
+  /// What is partitioned.
+  public let sharding: Sharding
+  /// The numbers of copies of the model and of ranks that share one; nil for what ``sharding`` says.
+  public let mesh: (replicas: Int, shards: Int)?
+  /// Whether the shards are kept in the memory of the host. On a CPU they are there anyway.
+  public let offloadsToCPU: Bool
+  private let given: ShardingOptions
+
+  /// - Parameters:
+  ///   - wrapPolicy: which modules are gathered on their own.
+  ///   - sharding: what is partitioned, and when parameters are freed.
+  ///   - mesh: the number of copies of the model, and the ranks that share one; their product is the number of ranks.
+  ///   - parameterType: the type that parameters are gathered in and modules compute with; nil for their own.
+  ///   - reduceType: the type in which gradients cross the ranks; nil for float32, or float64 parameters' own.
+  ///   - offloadToCPU: keep shards, their gradients and the optimizer's state in the memory of the host.
+  ///   - forwardPrefetch: gather the next unit while one computes its forward.
+  ///   - backwardPrefetch: gather the next unit while one computes its backward.
+  ///   - maximumPrefetches: how many units may be gathered ahead.
+  ///   - findUnusedParameters: allow parameters that the loss does not depend on; otherwise the missing ones are an error.
+  ///   - timeout: seconds that joining the others, or one collective, may take.
+  ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
+  ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
+  public init(
+    wrapPolicy: WrapPolicy = .automatic(), sharding: Sharding = .full, mesh: (replicas: Int, shards: Int)? = nil,
+    parameterType: DType? = nil, reduceType: DType? = nil, offloadToCPU: Bool = false, forwardPrefetch: Bool = true,
+    backwardPrefetch: Bool = true, maximumPrefetches: Int = 1, findUnusedParameters: Bool = true,
+    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
+    accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
+    devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
+  ) {
+    self.sharding = sharding
+    self.mesh = mesh
+    offloadsToCPU = offloadToCPU
+    var options = ShardingOptions(.parameters)
+    options.wrapPolicy = wrapPolicy
+    options.parameterType = parameterType
+    options.reduceType = reduceType
+    options.prefetchesForward = forwardPrefetch
+    options.prefetchesBackward = backwardPrefetch
+    options.maximumPrefetches = maximumPrefetches
+    options.findUnusedParameters = findUnusedParameters
+    options.reshardAfterForward = sharding == .full || sharding == .hybrid
+    given = options
+    super.init(
+      accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+  }
+
+  open override var strategyDescription: StrategyDescription {
+    var options: [String: StrategyOption] = [:]
+    if offloadsToCPU { options["offloadToCPU"] = .flag(true) }
+    if sharding != .full { options["sharding"] = .text(sharding.rawValue) }
+    if let mesh { options["mesh"] = .text("(\(mesh.replicas), \(mesh.shards))") }
+    if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    return StrategyDescription(
+      name: "fsdp", summary: "Parameters, gradients and optimizer state partitioned over the ranks.",
+      accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
+  }
+
+  open override func makeShardingOptions() throws -> ShardingOptions {
+    var options = given
+    if let mesh {
+      (options.replicas, options.shards) = (mesh.replicas, mesh.shards)
+    } else {
+      switch sharding {
+      case .full, .gradientsAndOptimizer: break
+      case .none: options.shards = 1
+      case .hybrid, .hybridGradientsAndOptimizer: options.shards = plan?.processesPerNode
+      }
+    }
+    return options
+  }
+}
+
+extension StrategyConvertible where Self == FSDPStrategy {
+  /// Fully sharded data parallel; see ``FSDPStrategy``.
+  public static func fsdp(
+    wrapPolicy: WrapPolicy = .automatic(), sharding: FSDPStrategy.Sharding = .full,
+    mesh: (replicas: Int, shards: Int)? = nil, parameterType: DType? = nil, reduceType: DType? = nil,
+    offloadToCPU: Bool = false, forwardPrefetch: Bool = true, backwardPrefetch: Bool = true, maximumPrefetches: Int = 1,
+    findUnusedParameters: Bool = true, timeout: Double = 1800, stallNotice: Double = 30,
+    startMethod: StartMethod = .relaunch
+  ) -> FSDPStrategy {
+    FSDPStrategy(
+      wrapPolicy: wrapPolicy, sharding: sharding, mesh: mesh, parameterType: parameterType, reduceType: reduceType,
+      offloadToCPU: offloadToCPU, forwardPrefetch: forwardPrefetch, backwardPrefetch: backwardPrefetch,
+      maximumPrefetches: maximumPrefetches, findUnusedParameters: findUnusedParameters, timeout: timeout,
+      stallNotice: stallNotice, startMethod: startMethod)
+  }
+}

@@ -1,0 +1,161 @@
+public import Torch
+public import TorchDistributed
+public import TorchNN
+public import TorchOptim
+
+/// A strategy that partitions the state of training over its processes: the base of `ddp_sharded`, `fsdp` and `deepspeed`.
+///
+/// Subclass it to partition otherwise: override ``makeShardingOptions()``. Everything else, from the gathering of parameters
+/// to gradient clipping and checkpoints, goes by the engine that it configures.
+open class ShardedStrategy: ParallelStrategy {
+  /// What partitions the module of the run under way, and of the run before until the next begins.
+  public private(set) final var engine: ShardingEngine?
+
+  private var isFitting = false
+
+  /// What is partitioned, and how. Called in every process at the start of a run.
+  open func makeShardingOptions() throws -> ShardingOptions {
+    preconditionFailure("\(type(of: self)) must override makeShardingOptions()")
+  }
+
+  /// Whether running statistics and other buffers of rank 0 are given to all ranks before each forward of training.
+  open var broadcastsBuffers: Bool { false }
+
+  open override var parameterPlacements: [ParameterPlacement] {
+    guard let engine, engine.isActive else { return [] }
+    return engine.placements
+  }
+
+  open override func setUp(_ stage: Stage) throws {
+    engine = nil
+    isFitting = stage == .fit
+    try super.setUp(stage)
+    // Parameters that are partitioned in training are so in an evaluation, too.
+    if stage != .fit, try makeShardingOptions().stage == .parameters { try partition() }
+  }
+
+  /// The parameters become equal when they are partitioned.
+  open override func synchronizeModule() throws {
+    if !isFitting, try makeShardingOptions().stage < .parameters { return try super.synchronizeModule() }
+    try synchronizeBuffers()
+  }
+
+  /// Gives all ranks the buffers of rank 0.
+  private func synchronizeBuffers() throws {
+    guard let group, let module else { return }
+    let tensors = module.namedBuffers().map { $0.buffer.tensor }
+    if !tensors.isEmpty { try group.broadcast(tensors) }
+  }
+
+  open override func configureModule() throws {
+    try partition()
+    try super.configureModule()
+  }
+
+  private func partition() throws {
+    guard let module else { return }
+    engine = try ShardingEngine(
+      module, try makeShardingOptions(), place: launcher.world, group: group, timeout: timeout)
+    if let scaler = (precision as? MixedPrecision)?.scaler, let group, group.size > 1 {
+      scaler.agreement = { found in try group.allReduce(found, by: .maximum) }
+    }
+  }
+
+  // Steps
+  open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
+    if broadcastsBuffers, synchronizing { try synchronizeBuffers() }
+    try engine?.willRunForward()
+    return try super.trainingStep(step, synchronizing: synchronizing)
+  }
+
+  open override func backward(_ loss: Tensor, synchronizing: Bool) throws {
+    guard !loss.isPoisoned else { return try super.backward(loss, synchronizing: synchronizing) }
+    try engine?.willRunBackward(synchronizing: synchronizing)
+    try super.backward(loss, synchronizing: synchronizing)
+    try engine?.finishBackward()
+  }
+
+  open override func optimizerStep(_ optimizer: Optimizer) throws {
+    try super.optimizerStep(optimizer)
+    try engine?.didUpdate(optimizer.parameters)
+  }
+
+  /// By the norm over all ranks, which is that of the whole gradients.
+  open override func clipGradients(of optimizer: Optimizer, norm: Double?, value: Double?) throws {
+    guard let engine, let norm else { return try super.clipGradients(of: optimizer, norm: norm, value: value) }
+    let total = try engine.gradientNorm(of: optimizer.parameters)
+    GradientClipping.scale(optimizer.parameters.compactMap(\.gradient), toNorm: norm, from: total)
+    if value != nil { try super.clipGradients(of: optimizer, norm: nil, value: value) }
+  }
+
+  // Evaluation
+  /// Evaluation with the statistics of rank 0 everywhere, so that the result does not depend on the number of ranks.
+  open override func prepareForEvaluation() throws {
+    try synchronizeBuffers()
+    try engine?.refresh()
+  }
+
+  open override func beginEvaluation(batches: Int) throws {
+    try super.beginEvaluation(batches: batches)
+    try engine?.beginEvaluation(batches: batches)
+  }
+
+  open override func endEvaluation() throws {
+    try engine?.endEvaluation()
+    try super.endEvaluation()
+  }
+
+  open override func validationStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
+    let output = try super.validationStep(step)
+    try engine?.finishEvaluationStep()
+    return output
+  }
+
+  open override func testStep(_ step: ModuleStep<StepOutput>) throws -> StepOutput {
+    let output = try super.testStep(step)
+    try engine?.finishEvaluationStep()
+    return output
+  }
+
+  open override func predictStep(_ step: ModuleStep<Tensor?>) throws -> Tensor? {
+    let output = try super.predictStep(step)
+    try engine?.finishEvaluationStep()
+    return output
+  }
+
+  // Checkpoints
+  /// Whole parameters on rank 0; empty on the other ranks.
+  open override func moduleState() throws -> StateDictionary {
+    guard let engine, engine.isActive else { return try super.moduleState() }
+    return try engine.moduleState()
+  }
+
+  /// Whole tensors on rank 0; empty states on the other ranks.
+  open override func optimizerState() throws -> [ArchiveValue] {
+    guard let engine else { return try super.optimizerState() }
+    return try optimizers.map { try engine.wholeState(of: $0) }
+  }
+
+  open override func localOptimizerState(_ state: ArchiveValue, of optimizer: Optimizer) throws -> ArchiveValue {
+    engine?.localState(state, of: optimizer) ?? state
+  }
+
+  /// Runs `body` with the whole parameters in the module, for code that is no step. Called on all ranks.
+  public final func withWholeParameters<Result>(_ body: () throws -> Result) throws -> Result {
+    guard let engine, engine.isActive else { return try body() }
+    return try engine.withWholeParameters(body)
+  }
+
+  // The end
+  /// Every rank has the whole module again.
+  override func finishRun() throws {
+    try engine?.restore()
+    try super.finishRun()
+  }
+
+  open override func tearDown() {
+    engine?.abandon()
+    (precision as? MixedPrecision)?.scaler?.agreement = nil
+    super.tearDown()
+  }
+}

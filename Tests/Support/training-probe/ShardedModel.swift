@@ -1,0 +1,96 @@
+import Stratagem
+
+/// Blocks in a list, as transformers have them, with what makes life hard for sharding on request: shared, frozen and unused
+/// parameters.
+final class ShardedModel: LightningModule<[Tensor]> {
+  final class Block: Layer<Tensor, Tensor> {
+    let fc1 = Linear(6, 11)
+    let norm = LayerNorm([11])
+    let fc2 = Linear(11, 6)
+    @Parameter var gain: Tensor
+    /// A parameter of another block, or nothing.
+    @Parameter var shared: Tensor?
+
+    init(sharing other: Block?) {
+      gain = .ones([1])
+      shared = nil
+      super.init()
+      if let other { _shared.tensor = other.$gain.tensor }
+    }
+
+    override func forward(_ input: Tensor) -> Tensor {
+      let output = fc2(norm(fc1(input)).tanh())
+      return input + output * gain * (shared ?? Tensor(1.0, dtype: input.dtype))
+    }
+  }
+
+  let stem = Linear(4, 6)
+  let blocks: [Block]
+  let extra: Linear?
+  let head = Linear(6, 3)
+  private let options: ProbeOptions
+
+  init(_ options: ProbeOptions) {
+    self.options = options
+    var blocks: [Block] = []
+    for _ in 0..<3 { blocks.append(Block(sharing: options.has("tied") ? blocks.last : nil)) }
+    self.blocks = blocks
+    extra = options.has("unused") ? Linear(6, 6) : nil
+    super.init()
+    fill(self)
+    if options["frozen"] == "block" { blocks[1].freeze() }
+    if options["frozen"] == "norm" { for block in blocks { block.norm.freeze() } }
+    if options["frozen"] == "first" {
+      stem.freeze()
+      blocks[0].freeze()
+    }
+  }
+
+  override var automaticOptimization: Bool { !options.has("manual") }
+
+  func callAsFunction(_ input: Tensor, _ index: Int = 0) -> Tensor {
+    var x = stem(input)
+    for block in blocks { x = block(x) }
+    if let extra, options["unused"] == "odd", index % 2 == 1 { x = x + extra(x) }
+    if let extra, options["unused"] == "rank", trainer?.rank == 1, index % 2 == 1 { x = x + extra(x) }
+    return head(x)
+  }
+
+  override func trainingStep(_ batch: [Tensor], at index: Int) throws -> StepOutput {
+    if options.has("fail"), index == 1, trainer?.rank == 1 { throw ProbeError(description: "rank 1 fails") }
+    let loss = Functional.crossEntropy(self(batch[0], index), batch[1])
+    log("train/loss", loss)
+    guard options.has("manual") else { return .loss(options.has("overflow") && index == 2 ? loss * 1e36 : loss) }
+    // One half of the model after the other, each with an optimizer of its own.
+    for (number, optimizer) in optimizers.enumerated() {
+      try optimizer.toggled {
+        let loss = Functional.crossEntropy(self(batch[0], index), batch[1])
+        try manualBackward(loss)
+        if number == 0 { try clipGradients(of: optimizer, norm: 0.5) }
+        try optimizer.step()
+        optimizer.zeroGradients()
+      }
+    }
+    return .skipped
+  }
+
+  override func validationStep(_ batch: [Tensor], at index: Int) throws -> StepOutput {
+    log("val/loss", Functional.crossEntropy(self(batch[0]), batch[1]))
+    return .skipped
+  }
+
+  override func predictStep(_ batch: [Tensor], at index: Int) throws -> Tensor? { self(batch[0]) }
+
+  override func configureOptimizers() throws -> OptimizerPlan {
+    if options.has("manual") {
+      return OptimizerPlan([
+        AdamW(blocks[0], learningRate: 0.01), SGD(head, learningRate: 0.1, momentum: 0.9),
+      ])
+    }
+    let optimizer: Optimizer =
+      options["optimizer"] == "sgd"
+      ? SGD(self, learningRate: 0.05, momentum: 0.9, weightDecay: 0.01) : AdamW(self, learningRate: 0.01)
+    guard options["schedule"] == "cosine" else { return OptimizerPlan(optimizer) }
+    return OptimizerPlan(optimizer, schedule: CosineAnnealingLR(optimizer, maximumSteps: 100), every: .step)
+  }
+}

@@ -1,0 +1,64 @@
+import Stratagem
+
+/// Scenarios of sharded strategies. Each step has the same samples on any number of ranks.
+struct ShardedProbe {
+  let options: ProbeOptions
+
+  func run() throws {
+    let trainer = try makeTrainer()
+    let model = ShardedModel(options)
+    for stage in options["stages"]?.split(separator: ",").map(String.init) ?? ["fit"] {
+      switch stage {
+      case "fit": try trainer.fit(model, train: loader(), validation: validation, resumeFrom: options["resume"])
+      case "validate":
+        let metrics = try trainer.validate(model, LoaderDataModule(evaluation: loader(options.int("val", 12))))
+        if trainer.isGlobalZero { print("val/loss \(metrics["val/loss"] ?? .nan) of \(trainer.evaluatedSamples)") }
+      case "predict":
+        let rows = try trainer.predict(model, LoaderDataModule(evaluation: loader(options.int("val", 12))))
+        if trainer.isGlobalZero, let rows { print("rows \(try rows.to(.float64).array(as: Double.self))") }
+      case "save": try trainer.saveCheckpoint(to: "\(options.folder)/after.ckpt")
+      case "print": print("rank \(trainer.rank): \(model.parameters().reduce(0) { $0 + $1.tensor.count }) elements")
+      default: throw ProbeError(description: "unknown stage \(stage)")
+      }
+    }
+  }
+
+  private func makeTrainer() throws -> Trainer {
+    try Trainer(
+      strategy: strategy, accelerator: "cpu", devices: .count(options.devices), precision: try precision,
+      until: .steps(options.int("steps", 10)), accumulate: options.int("accumulate", 1),
+      clipNorm: options.double("clip"), validationInterval: .all, logInterval: 1,
+      callbacks: options.has("summary") ? [ModelSummary()] : [], output: options.folder, progress: .silent)
+  }
+
+  private var precision: any PrecisionConvertible {
+    get throws {
+      if options["precision"] == "fp16" {
+        return try MixedPrecision(.float16Mixed, scaler: GradScaler(initialScale: 1024))
+      }
+      return options["precision"] ?? "64-true"
+    }
+  }
+
+  private var strategy: any StrategyConvertible {
+    switch options["strategy"] {
+    case "engine": EngineStrategy(options)
+    case "fsdp-hybrid": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .none, mesh: (2, 2))
+    case "fsdp-none": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .none)
+    case "fsdp-keep": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .gradientsAndOptimizer)
+    case "fsdp-units": FSDPStrategy(wrapPolicy: .automatic(minimum: 50))
+    case let name?: name
+    case nil: "single_device"
+    }
+  }
+
+  private var validation: DataLoader<[Tensor]>? { options.has("val") ? loader(options.int("val", 12)) : nil }
+
+  /// Batches of 12 samples over all ranks.
+  private func loader(_ count: Int = 60) -> DataLoader<[Tensor]> {
+    let values = (0..<4 * count).map { Float(($0 &* 7919 &+ 13) % 101) / 101 - 0.5 }
+    let labels = (0..<count).map { Int64(($0 * $0 + $0 / 3) % 3) }
+    return DataLoader(
+      TensorDataset(Tensor(values, shape: [count, 4]), Tensor(labels)), batchSize: 12 / options.devices)
+  }
+}
