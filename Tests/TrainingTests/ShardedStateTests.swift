@@ -32,7 +32,7 @@ struct ShardedStateTests {
     let alone = try ShardedRun(1, common + ["steps=6"])
     try first.expectEqual(alone, within: 1e-9, "before")
     try expectSameOptimizer(first.checkpoint, alone.checkpoint)
-    let path = "\(first.probe.folder.path)/last.ckpt"
+    let path = "\(first.probe.folder.path)/checkpoints/last.ckpt"
     for (ranks, strategy) in [(2, "fsdp-units"), (1, "single_device"), (3, "ddp_sharded")] {
       let run = try ShardedRun(ranks, common + ["steps=9", "strategy=\(strategy)", "resume=\(path)"])
       let losses = try run.losses

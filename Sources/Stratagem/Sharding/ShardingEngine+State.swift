@@ -1,7 +1,7 @@
 internal import OrderedCollections
 public import Torch
 internal import TorchDistributed
-public import TorchNN
+internal import TorchNN
 
 /// Whole parameters for those who need them.
 extension ShardingEngine {

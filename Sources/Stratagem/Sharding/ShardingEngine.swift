@@ -1,6 +1,6 @@
-public import Torch
+internal import Torch
 internal import TorchDistributed
-public import TorchNN
+internal import TorchNN
 
 /// The ZeRO engine: partitions the parameters of a module, their gradients and the state of their optimizers over the ranks.
 ///

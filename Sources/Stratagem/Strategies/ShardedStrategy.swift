@@ -1,6 +1,6 @@
 public import Torch
-public import TorchDistributed
-public import TorchNN
+internal import TorchDistributed
+internal import TorchNN
 public import TorchOptim
 
 /// A strategy that partitions the state of training over its processes: the base of `ddp_sharded`, `fsdp` and `deepspeed`.
@@ -89,9 +89,8 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   // Evaluation
-  /// Evaluation with the statistics of rank 0 everywhere, so that the result does not depend on the number of ranks.
   open override func prepareForEvaluation() throws {
-    try synchronizeBuffers()
+    try super.prepareForEvaluation()
     try engine?.refresh()
   }
 

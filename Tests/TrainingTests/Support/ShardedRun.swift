@@ -13,7 +13,7 @@ struct ShardedRun: Sendable {
   var losses: [Double] { get throws { try probe.succeeded().metrics.values("train/loss") } }
 
   /// The last checkpoint.
-  var checkpoint: CheckpointFile { get throws { try CheckpointFile("\(probe.folder.path)/last.ckpt") } }
+  var checkpoint: CheckpointFile { get throws { try CheckpointFile("\(probe.folder.path)/checkpoints/last.ckpt") } }
 
   /// Expects the losses and the final weights of another run.
   func expectEqual(_ other: ShardedRun, within tolerance: Double, _ what: String) throws {
