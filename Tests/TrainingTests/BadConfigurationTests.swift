@@ -17,8 +17,8 @@ struct BadConfigurationTests {
       flags: ["--strategy", "dpp"],
       message: "no strategy named 'dpp'; did you mean 'ddp'? known: ddp, "),
     Case(
-      flags: ["--strategy", "colossalai"],
-      message: "strategy 'colossalai' is known but not part of this version yet; available now: auto, ddp, "),
+      flags: ["--strategy", "model_parallel"],
+      message: "strategy 'model_parallel' is known but not part of this version yet; available now: auto, ddp, "),
     Case(
       flags: ["--accelerator", "cpux"],
       message: "no accelerator named 'cpux'; did you mean 'cpu'? known: cpu, gpu, hpu, ipu, tpu, cuda, mps, auto"),
