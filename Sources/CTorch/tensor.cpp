@@ -12,6 +12,7 @@
 
 #include "ctorch.h"
 #include "ctorch_internal.h"
+#include "ctorch_recording.h"
 
 using ct::ref;
 
@@ -46,6 +47,7 @@ bool ct_tensor_is_defined(ct_tensor tensor) { return ref(tensor).defined(); }
 ct_tensor ct_tensor_from_bytes(
     const void* bytes, size_t byte_count, const intptr_t* shape, intptr_t ndim, int dtype) {
   try {
+    ct::Paused paused;
     auto tensor = at::_ops::empty_memory_format::call(
         c10::fromIntArrayRefSlow(ct::ints(shape, ndim)), static_cast<at::ScalarType>(dtype), std::nullopt,
         std::nullopt, std::nullopt, std::nullopt);

@@ -13,6 +13,7 @@
 #include "ctorch_random.h"
 #include "ctorch_runtime.h"
 #include "ctorch_threads.h"
+#include "ctorch_deferred.h"
 #include "ctorch_generated.h"
 #include "ctorch_records.h"
 #include "ctorch_distributed.h"

@@ -45,6 +45,9 @@ open class AnyLightningModule: Module {
 
   /// Builds layers that are to exist only where they are trained. Called once a run in every process, before weights are
   /// loaded; it must do nothing when the layers are there.
+  ///
+  /// A model larger than the memory of one process is built in `withDeferredInitialization(_:)`: each rank then makes only
+  /// the parts that its strategy keeps there.
   open func configureModel() throws {}
 
   /// What is worth keeping with the weights: shown by loggers, saved in checkpoints as `hyper_parameters`.

@@ -112,6 +112,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open func setUp(_ stage: Stage) throws {
     guard let module else { return }
     try module.checkStructure()
+    try materializeModule()
     transferTarget = rootDevice
     if transferTarget != .cpu { module.to(transferTarget) }
     parameters = module.parameters()
@@ -123,6 +124,12 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
       try synchronizeModule()
     }
   }
+
+  /// Gives the parameters and buffers that `withDeferredInitialization(_:)` left without memory their initial values.
+  ///
+  /// A strategy that partitions parameters overrides it, so that no process ever holds all of them: it asks each for its
+  /// `initialTensor()`, one after the other, and keeps its part.
+  open func materializeModule() throws { try module?.materialize() }
 
   /// Asks the module for its optimizers and schedules.
   open func setUpOptimizers() throws {

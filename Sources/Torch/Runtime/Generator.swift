@@ -4,7 +4,7 @@ internal import CTorch
 public final class Generator {
   let handle: OpaquePointer
 
-  private init(owning handle: OpaquePointer) { self.handle = handle }
+  init(owning handle: OpaquePointer) { self.handle = handle }
 
   public convenience init(seed: UInt64) { self.init(owning: ct_generator_create(seed)) }
 

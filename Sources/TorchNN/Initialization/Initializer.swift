@@ -25,9 +25,15 @@ public struct Initializer {
 
   /// Overwrites `tensor`, without recording gradients.
   ///
+  /// In ``withDeferredInitialization(_:)`` a tensor without memory is filled when its values are asked for.
+  ///
   /// - Parameter generator: where random numbers come from; `nil` for the default generator.
   public func fill(_ tensor: Tensor, generator: Generator? = nil) {
-    withoutGradients { body(tensor, generator) }
+    if OperationTape.current != nil, let tape = OperationTape.of(tensor) {
+      tape.fill(tensor, generator: generator, body)
+    } else {
+      withoutGradients { body(tensor, generator) }
+    }
   }
 
   /// Returns a new tensor that holds initial values.

@@ -34,6 +34,7 @@ public class AnyParameter: TensorHolder {
   override final func hold(_ tensor: Tensor?) {
     guard let tensor else {
       storage = nil
+      findTape()
       return
     }
     if tensor === storage { return }
@@ -41,5 +42,7 @@ public class AnyParameter: TensorHolder {
     let leaf = tensor.isLeaf ? tensor : tensor.detached()
     if leaf.requiresGradient != trainable { leaf.requiresGradient = trainable }
     storage = leaf
+    findTape()
+    if let scope = DeferralScope.current { scope.note(self) }
   }
 }

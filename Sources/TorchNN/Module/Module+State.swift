@@ -14,8 +14,8 @@ extension Module {
 
   /// Copies the tensors of `state` into the parameters and buffers, in place, converting their type and device.
   ///
-  /// Optimizers keep their references. When an error is thrown nothing has been changed. Afterwards `didLoadState()`
-  /// is called on every module.
+  /// Optimizers keep their references. Tensors without memory (``withDeferredInitialization(_:)``) get it. When an error
+  /// is thrown nothing has been changed. Afterwards `didLoadState()` is called on every module.
   ///
   /// - Parameter strict: whether keys that are missing from `state`, or that only `state` has, are errors. Tensors of
   ///   another shape always are.
@@ -55,6 +55,7 @@ extension Module {
         moduleType: typeName, missing: strict ? missing : [], unexpected: strict ? unexpected : [],
         mismatched: mismatched, shapes: shapes)
     }
+    giveMemory { state[$0] != nil }
     withoutGradients {
       for copy in copies {
         // Of a partitioned tensor the strategy takes its part.

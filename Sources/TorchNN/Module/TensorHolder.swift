@@ -22,6 +22,7 @@ public class TensorHolder {
   @usableFromInline
   init(storage: Tensor?) {
     self.storage = storage
+    findTape()
   }
 
   /// Whether there is a tensor; `false` only for an optional property that holds `nil`.
@@ -52,5 +53,14 @@ public class TensorHolder {
   @usableFromInline
   func hold(_ tensor: Tensor?) {
     storage = tensor
+    findTape()
+  }
+
+  /// What knows how to make the tensor, while it has no memory.
+  final var tape: OperationTape?
+
+  /// Finds out whether the tensor has memory.
+  final func findTape() {
+    tape = storage.flatMap { $0.device.kind == .meta ? OperationTape.of($0) : nil }
   }
 }
