@@ -56,8 +56,11 @@ struct ShardedProbe {
 
   /// Batches of 12 samples over all ranks.
   private func loader(_ count: Int = 60) -> DataLoader<[Tensor]> {
-    let values = (0..<4 * count).map { Float(($0 &* 7919 &+ 13) % 101) / 101 - 0.5 }
-    let labels = (0..<count).map { Int64(($0 * $0 + $0 / 3) % 3) }
+    let values = (0..<4 * count).map { (number: Int) -> Float in
+      let whole = (number &* 7919 &+ 13) % 101
+      return Float(whole) / 101 - 0.5
+    }
+    let labels = (0..<count).map { (number: Int) -> Int64 in Int64((number * number + number / 3) % 3) }
     return DataLoader(
       TensorDataset(Tensor(values, shape: [count, 4]), Tensor(labels)), batchSize: 12 / options.devices)
   }
