@@ -66,7 +66,7 @@ let package = Package(
     .target(
       name: "StratagemCLI",
       dependencies: [
-        "Stratagem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Stratagem", "TorchDistributed", .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "OrderedCollections", package: "swift-collections"), .product(name: "Yams", package: "Yams"),
       ]),
     // Floor 5: the tool.
@@ -91,7 +91,8 @@ let package = Package(
       name: "collective-probe", dependencies: ["Stratagem", "Torch", "TorchDistributed", "TorchNN"],
       path: "Tests/Support/collective-probe"),
     .executableTarget(
-      name: "training-probe", dependencies: ["Stratagem", "StratagemLoggers"], path: "Tests/Support/training-probe"),
+      name: "training-probe", dependencies: ["Stratagem", "StratagemLoggers", "TorchDistributed"],
+      path: "Tests/Support/training-probe"),
     // Tests
     .testTarget(name: "TorchTests", dependencies: ["Torch"]),
     .testTarget(name: "TorchNNTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),

@@ -32,6 +32,7 @@ let package = Package(
         .product(name: "TorchNN", package: "stratagem"),
         .product(name: "TorchOptim", package: "stratagem"),
         .product(name: "TorchData", package: "stratagem"),
+        .product(name: "TorchDistributed", package: "stratagem"),
         .product(name: "Stratagem", package: "stratagem"),
         .product(name: "StratagemLoggers", package: "stratagem"),
       ],

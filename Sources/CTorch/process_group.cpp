@@ -16,6 +16,14 @@
     return nullptr;                      \
   }
 
+#define CT_GROUP(...)    \
+  try {                  \
+    return __VA_ARGS__;  \
+  } catch (...) {        \
+    ct::capture();       \
+    return nullptr;      \
+  }
+
 namespace {
 
 c10d::ReduceOp operation(int code) { return c10d::ReduceOp(static_cast<c10d::ReduceOp::RedOpType>(code)); }
@@ -86,30 +94,38 @@ c10::intrusive_ptr<c10d::Backend> makeBackend(
   return c10::make_intrusive<c10d::ProcessGroupWrapper>(backend, make("gloo-check/"));
 }
 
+ct_group_s* makeGroup(
+    const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, int64_t milliseconds,
+    const std::optional<std::string>& address, const std::string& name) {
+  const auto timeout = std::chrono::milliseconds(milliseconds);
+  auto options = address ? c10d::ProcessGroupGloo::Options::create(timeout)
+                         : c10d::ProcessGroupGloo::Options::create_default(timeout);
+  if (address) options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(*address));
+  auto backend = makeBackend(store, name, rank, size, options);
+  auto group = c10::make_intrusive<c10d::ProcessGroup>(store, rank, size);
+  group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
+  for (auto device : {c10::DeviceType::CPU, c10::DeviceType::CUDA}) {
+    group->setBackend(device, c10d::ProcessGroup::BackendType::GLOO, backend);
+  }
+  group->setGroupName(name);
+  group->setGroupDesc(name);
+  return new ct_group_s{std::move(group), store, address};
+}
+
 }  // namespace
 
 extern "C" {
 
 ct_group ct_group_gloo(
     ct_store store, int rank, int size, int64_t timeout_milliseconds, const char* address, const char* name) {
-  try {
-    const auto timeout = std::chrono::milliseconds(timeout_milliseconds);
-    auto options = address ? c10d::ProcessGroupGloo::Options::create(timeout)
-                           : c10d::ProcessGroupGloo::Options::create_default(timeout);
-    if (address) options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(address));
-    auto backend = makeBackend(store->store, name, rank, size, options);
-    auto group = c10::make_intrusive<c10d::ProcessGroup>(store->store, rank, size);
-    group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
-    for (auto device : {c10::DeviceType::CPU, c10::DeviceType::CUDA}) {
-      group->setBackend(device, c10d::ProcessGroup::BackendType::GLOO, backend);
-    }
-    group->setGroupName(name);
-    group->setGroupDesc(name);
-    return new ct_group_s{std::move(group)};
-  } catch (...) {
-    ct::capture();
-    return nullptr;
-  }
+  CT_GROUP(makeGroup(
+      store->store, rank, size, timeout_milliseconds, address ? std::optional<std::string>(address) : std::nullopt,
+      name))
+}
+
+ct_group ct_group_subgroup(ct_group parent, int rank, int size, int64_t timeout_milliseconds, const char* name) {
+  CT_GROUP(makeGroup(
+      parent->store, rank, size, timeout_milliseconds, parent->address, parent->group->getGroupName() + "/" + name))
 }
 
 void ct_group_release(ct_group group) { delete group; }

@@ -8,6 +8,9 @@ public import Torch
 /// communication overlaps with the rest of backward.
 /// See "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", https://arxiv.org/abs/2006.15704.
 public final class GradientReducer {
+  /// Parameters by name, bucket after bucket.
+  public typealias Layout = [[String]]
+
   public struct Options: Sendable {
     /// Bytes of the buckets, after a first one of `firstBucketByteCount`.
     public var bucketByteCount = 25 << 20
@@ -30,11 +33,16 @@ public final class GradientReducer {
   private var isFirstBackward = true
   private var forwardCount = 0
 
-  /// - Parameter parameters: leaves that require gradients, with names for error messages; the same on all ranks.
+  /// - Parameters:
+  ///   - parameters: leaves that require gradients, with names for error messages; the same on all ranks.
+  ///   - hook: what reduces the buckets instead of an all-reduce; prepared by now.
+  ///   - layout: the buckets until they are arranged anew; nil, or one that does not fit, assigns by size.
   /// - Throws: ``DistributedError`` when the shapes differ between ranks.
   public init(
-    parameters: [(name: String, tensor: Tensor)], group: ProcessGroup, options: Options = Options()
+    parameters: [(name: String, tensor: Tensor)], group: ProcessGroup, options: Options = Options(),
+    hook: (any CommunicationHook)? = nil, layout: Layout? = nil
   ) throws(DistributedError) {
+    let (order, buckets) = Self.assignment(layout, of: parameters.map(\.name)) ?? ([], [])
     let tensors = parameters.map(\.tensor)
     let handles = tensors.map(\.handle) as [OpaquePointer?]
     let names = parameters.map(\.name)
@@ -46,7 +54,8 @@ public final class GradientReducer {
         ct_reducer_options(
           first_bucket_bytes: options.firstBucketByteCount, bucket_bytes: options.bucketByteCount,
           find_unused_parameters: options.findUnusedParameters,
-          gradient_as_bucket_view: options.gradientAsBucketView, static_graph: options.staticGraph))
+          gradient_as_bucket_view: options.gradientAsBucketView, static_graph: options.staticGraph),
+        order.isEmpty ? nil : order, order.isEmpty ? nil : buckets)
     }
     withExtendedLifetime((tensors, group)) {}
     guard let created else {
@@ -57,11 +66,31 @@ public final class GradientReducer {
     self.group = group
     self.parameters = tensors
     self.options = options
+    if let hook, !HookRunner(hook, group, tensors, names).attach(to: handle) { throw failure() }
+  }
+
+  /// Numbers of parameters and of their buckets; nil when the layout is not one of these parameters.
+  private static func assignment(_ layout: Layout?, of names: [String]) -> (order: [Int], buckets: [Int])? {
+    let known = Dictionary(names.enumerated().map { ($1, $0) }) { first, _ in first }
+    let listed = layout?.enumerated().flatMap { bucket, names in names.map { (name: $0, bucket: bucket) } } ?? []
+    let order = listed.compactMap { known[$0.name] }
+    guard order.count == names.count, Set(order).count == names.count else { return nil }
+    return (order, listed.map(\.bucket))
   }
 
   deinit { ct_reducer_release(handle) }
 
   public var bucketCount: Int { ct_reducer_bucket_count(handle) }
+
+  /// The buckets as they are at the moment.
+  public var layout: Layout {
+    var order = Array(repeating: 0, count: names.count)
+    var buckets = order
+    guard ct_reducer_assignment(handle, &order, &buckets) else { return [] }
+    var layout = Layout(repeating: [], count: (buckets.last ?? -1) + 1)
+    for (parameter, bucket) in zip(order, buckets) { layout[bucket].append(names[parameter]) }
+    return layout
+  }
 
   /// Call before a forward whose gradients are to be reduced; omit it (and ``prepareForBackward(outputs:)``) for
   /// micro-batches that only accumulate.

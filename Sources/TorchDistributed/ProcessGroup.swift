@@ -28,6 +28,9 @@ public final class ProcessGroup {
 
   deinit { ct_group_release(handle) }
 
+  /// How many groups of some of these ranks were made, by their ranks.
+  private var subgroupCounts: [[Int]: Int] = [:]
+
   /// Joins the group `name`: returns when all `size` ranks have.
   ///
   /// With `TORCH_DISTRIBUTED_DEBUG=DETAIL` in the environment every collective first compares shapes and types over the
@@ -139,5 +142,48 @@ public final class ProcessGroup {
       ct_receive(handle, tensor.handle, Int32(source), Int32(tag)), .receive,
       "receive of \(tensor.shape) from rank \(source)",
       [tensor])
+  }
+}
+
+/// Groups of some of the ranks.
+extension ProcessGroup {
+  /// A group of some ranks of this one, in which rank `ranks[i]` has the rank i. Called on these ranks, which return when
+  /// all of them have come.
+  ///
+  /// What a rank waits for in it is told by the ``activity`` of this group.
+  ///
+  /// - Parameter ranks: different ranks of this group, among them that of the caller.
+  public func subgroup(_ ranks: [Int]) throws(DistributedError) -> ProcessGroup {
+    guard let place = ranks.firstIndex(of: rank), Set(ranks).count == ranks.count,
+      ranks.allSatisfy((0..<size).contains)
+    else {
+      throw DistributedError(
+        operation: "making a subgroup of ranks \(ranks)", rank: rank,
+        message: "give different ranks from 0 to \(size - 1), among them \(rank)")
+    }
+    let number = subgroupCounts[ranks, default: 0]
+    subgroupCounts[ranks] = number + 1
+    let name = ranks.map(String.init).joined(separator: "-") + ".\(number)"
+    guard let made = ct_group_subgroup(handle, Int32(place), Int32(ranks.count), Int64(timeout * 1000), name) else {
+      throw .last("making a subgroup of ranks \(ranks)", rank: rank)
+    }
+    return ProcessGroup(owning: made, rank: place, size: ranks.count, timeout: timeout, activity: activity)
+  }
+
+  /// The group of `count` consecutive ranks that this one belongs to: 0 to `count` - 1, the next `count`, and so on. Called
+  /// on all ranks; this group itself when it has as many.
+  ///
+  /// See PyTorch's `torch.distributed.new_subgroups`.
+  ///
+  /// - Throws: ``DistributedError`` when the ranks do not go round.
+  public func subgroup(ofSize count: Int) throws(DistributedError) -> ProcessGroup {
+    guard count > 0, size % count == 0 else {
+      throw DistributedError(
+        operation: "making subgroups of \(count) ranks", rank: rank,
+        message: "\(size) ranks cannot be divided into groups of \(count); give a divisor of \(size)")
+    }
+    if count == size { return self }
+    let first = rank / count * count
+    return try subgroup(Array(first..<(first + count)))
   }
 }

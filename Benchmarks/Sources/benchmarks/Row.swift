@@ -17,6 +17,9 @@ struct Row: Encodable {
 
     func isMet(by value: Double) -> Bool { comparison == "<=" ? value <= limit : value >= limit }
 
+    /// A value to know, with nothing to reach.
+    static func none(_ unit: String) -> Target { Target(comparison: "", limit: -.greatestFiniteMagnitude, unit: unit) }
+
     static func atMost(_ limit: Double, _ unit: String) -> Target { Target(comparison: "<=", limit: limit, unit: unit) }
     static func atLeast(_ limit: Double, _ unit: String) -> Target {
       Target(comparison: ">=", limit: limit, unit: unit)

@@ -14,6 +14,34 @@ struct Runner {
     return try run(workload, arguments + ["--devices", "\(devices)", "--data", data] + choice)
   }
 
+  /// The numbers of `workload` on 2 ranks in a network namespace of its own, where nothing else is on the loopback
+  /// interface.
+  ///
+  /// - Parameter rate: what `tc` slows the interface down to, such as `100mbit`; nil for as fast as it is.
+  func measureIsolated(_ arguments: String..., rate: String?) throws -> [String: Double] {
+    let shaping = rate.map { " && tc qdisc add dev lo root tbf rate \($0) burst 256kb latency 500ms" } ?? ""
+    let script = "ip link set lo up" + shaping + #" && exec "$0" "$@""#
+    return try run(
+      URL(fileURLWithPath: "/usr/bin/env"),
+      ["unshare", "-n", "sh", "-c", script, workload.path] + arguments + ["--devices", "2", "--data", data])
+  }
+
+  /// Why ``measureIsolated(_:rate:)`` cannot work here; nil when it can.
+  func obstacleToIsolation(rate: String?) -> String? {
+    let shaping = rate.map { " && tc qdisc add dev lo root tbf rate \($0) burst 256kb latency 500ms" } ?? ""
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["unshare", "-n", "sh", "-c", "ip link set lo up" + shaping]
+    let pipe = Pipe()
+    process.standardError = pipe
+    process.standardOutput = FileHandle.nullDevice
+    guard (try? process.run()) != nil else { return "there is no /usr/bin/env" }
+    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    if process.terminationStatus == 0 { return nil }
+    return text.split(separator: "\n").first.map(String.init) ?? "unshare, ip or tc failed"
+  }
+
   /// The sum over two processes that run at once and know nothing of each other: what the machine gives at best.
   func measureTwo(_ argument: String, _ name: String) throws -> Double {
     let programs = try (0..<2).map { _ in try start(workload, [argument, "--data", data]) }

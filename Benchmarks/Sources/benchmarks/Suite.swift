@@ -4,7 +4,7 @@ struct Suite {
   let rounds: Int
   let note: (String) -> Void
 
-  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "checkpoint"]
+  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint"]
 
   func rows(_ name: String) throws -> [Row] {
     switch name {
@@ -14,6 +14,7 @@ struct Suite {
     case "start": try start()
     case "ddp": try scaling()
     case "dp": try replicas()
+    case "hooks": try communication(rate: nil) + communication(rate: "100mbit")
     case "checkpoint": try checkpoint()
     default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
     }
@@ -122,6 +123,30 @@ struct Suite {
       row(
         "500 MB in the background, blocked / a copy", results, "blocked_ms", "copy_ms", "ms", "ratio", .atMost(1, "x"))
     ]
+  }
+
+  /// Every algorithm of `workload algorithms`, on loopback as it is or slowed down.
+  private func communication(rate: String?) throws -> [Row] {
+    let link = rate ?? "loopback"
+    if let obstacle = runner.obstacleToIsolation(rate: rate) {
+      note("hooks: skipped on \(link), which needs root with unshare, ip and tc: \(obstacle)")
+      return []
+    }
+    let names = try runner.measure("algorithms").sorted { $0.value < $1.value }.map(\.key)
+    let results = try repeated("hooks on \(link)") { () -> [String: Double] in
+      var numbers: [String: Double] = [:]
+      for name in names {
+        let run = try runner.measureIsolated("communication", "--algorithm", name, rate: rate)
+        numbers[name] = run["steps_per_second"]
+        numbers[name + " bytes"] = run["kilobytes"]
+      }
+      return numbers
+    }
+    return names.map { name in
+      row(
+        "\(name), \(link)", results, name, name == names[0] ? nil : names[0], "steps/s", name + " bytes",
+        .none("kB/step/rank"))
+    }
   }
 
   private func repeated(_ name: String, _ measure: () throws -> [String: Double]) throws -> [[String: Double]] {

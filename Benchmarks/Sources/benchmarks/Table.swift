@@ -18,8 +18,9 @@ enum Table {
     let unit = row.target.unit == "x" ? "x" : " " + row.target.unit
     return [
       row.name, number(row.measured) + " " + row.unit, row.reference.map { number($0) + " " + row.unit } ?? "",
-      number(row.value) + unit, "\(row.target.comparison) \(number(row.target.limit))\(unit)",
-      row.isMet ? "ok" : "MISSED",
+      number(row.value) + unit,
+      row.target.comparison.isEmpty ? "" : "\(row.target.comparison) \(number(row.target.limit))\(unit)",
+      row.target.comparison.isEmpty ? "" : row.isMet ? "ok" : "MISSED",
     ]
   }
 

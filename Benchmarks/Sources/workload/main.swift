@@ -6,6 +6,7 @@
 //   workload steps     the digits MLP in the Trainer, on one or more devices
 //   workload start     the time to the first step
 //   workload scale     the ConvNet on one or more processes
+//   workload communication  steps and bytes of one of the algorithms that `workload algorithms` lists
 //   workload checkpoint  a checkpoint of 500 MB in the background
 
 import Glibc
@@ -42,10 +43,18 @@ do {
       temporary: temporary)
   case "scale":
     try Scaling.run(strategy: strategy, devices: devices, steps: try options.count("steps", 8))
+  case "algorithms":
+    var result = Result()
+    for (place, algorithm) in Communication.algorithms.enumerated() { result.add(algorithm.name, Double(place)) }
+    result.print()
+  case "communication":
+    try Communication.run(options.text("algorithm", "ddp"), devices: devices, steps: try options.count("steps", 24))
   case "checkpoint":
     try Checkpointing.measure(rounds: try options.count("rounds", 5), temporary: temporary).print()
   default:
-    throw UsageError("'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint")
+    throw UsageError(
+      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, "
+        + "communication, checkpoint")
   }
 } catch {
   let line = "workload: \(error)\n"

@@ -25,6 +25,8 @@ bool ct_store_delete(ct_store store, const char *key);
 /// A process group on Gloo. `address` is the local address to bind, or NULL for Gloo's own choice.
 ct_group ct_group_gloo(
     ct_store store, int rank, int size, int64_t timeout_milliseconds, const char *address, const char *name);
+/// A group of some processes of `parent`, over the same store and interface; `name` is different for each.
+ct_group ct_group_subgroup(ct_group parent, int rank, int size, int64_t timeout_milliseconds, const char *name);
 void ct_group_release(ct_group group);
 
 enum { ct_reduce_sum = 0, ct_reduce_mean = 1, ct_reduce_product = 2, ct_reduce_minimum = 3, ct_reduce_maximum = 4 };
@@ -49,13 +51,37 @@ typedef struct ct_reducer_options {
   bool gradient_as_bucket_view;
   bool static_graph;
 } ct_reducer_options;
-/// Verifies the parameters across processes and assigns them to buckets. `names[i]` names parameter i in errors.
+/// Verifies the parameters across processes and assigns them to buckets. `names[i]` names parameter i in errors. With
+/// `order` and `buckets`, both of `count`, parameter `order[i]` goes into bucket `buckets[i]`, counted up from 0; NULL
+/// assigns by size.
 ct_reducer ct_reducer_create(
-    ct_group group, const ct_tensor *parameters, const char *const *names, intptr_t count, ct_reducer_options options);
+    ct_group group, const ct_tensor *parameters, const char *const *names, intptr_t count, ct_reducer_options options,
+    const intptr_t *order, const intptr_t *buckets);
 void ct_reducer_release(ct_reducer reducer);
 bool ct_reducer_prepare_forward(ct_reducer reducer);
 bool ct_reducer_prepare_backward(ct_reducer reducer, const ct_tensor *outputs, intptr_t count);
 /// Ends the first backward of a static graph.
 bool ct_reducer_finish_static_graph(ct_reducer reducer);
 intptr_t ct_reducer_bucket_count(ct_reducer reducer);
+/// Tells the assignment as `ct_reducer_create` takes it.
+bool ct_reducer_assignment(ct_reducer reducer, intptr_t *order, intptr_t *buckets);
+
+/// A bucket whose gradients are complete on this rank; everything in it is borrowed.
+typedef struct ct_gradient_bucket {
+  intptr_t index;
+  bool is_last;
+  ct_tensor buffer;
+  /// The numbers of the parameters whose gradients follow each other in the buffer.
+  const intptr_t *parameters;
+  intptr_t count;
+} ct_gradient_bucket;
+/// Starts the reduction of a bucket. Returns NULL, or what went wrong, allocated with malloc.
+typedef char *(*ct_hook_start)(void *context, const ct_gradient_bucket *bucket);
+/// Waits for the reduction that was started for a bucket and returns the reduced buffer, owned; or NULL and what went
+/// wrong, allocated with malloc. Called for every bucket in order, after all of them were started.
+typedef ct_tensor (*ct_hook_finish)(void *context, intptr_t index, char **problem);
+/// Lets a hook reduce the buckets, and average them, instead of the reducer. At most once, before the first forward.
+bool ct_reducer_set_hook(
+    ct_reducer reducer, ct_hook_start start, ct_hook_finish finish, void *context,
+    void (*release)(void *context));
 CT_END

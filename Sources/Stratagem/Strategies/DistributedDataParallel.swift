@@ -41,38 +41,3 @@ open class DistributedDataParallel {
   /// Called when the gradients of this rank have been computed; on return they are the mean over the ranks.
   open func didRunBackward() throws {}
 }
-
-/// Reduction in buckets while backward runs, by c10d's `Reducer`.
-final class BucketedDataParallel: DistributedDataParallel {
-  private let reducer: GradientReducer
-  /// Whether a forward is followed by one backward; otherwise each backward is prepared for anew.
-  private let stepsAutomatically: Bool
-
-  /// - Throws: ``ConfigurationError`` when there is nothing to train, `DistributedError` when shapes differ on the ranks.
-  init(
-    _ module: AnyLightningModule, _ group: ProcessGroup, _ reduction: GradientReducer.Options, broadcastBuffers: Bool
-  ) throws {
-    let trained = module.namedParameters().filter { $0.parameter.requiresGradient }
-    guard !trained.isEmpty else {
-      throw ConfigurationError(
-        "strategy", "ddp has nothing to do: no parameter of \(type(of: module)) requires a gradient",
-        suggestion: "unfreeze a parameter, or validate instead of fitting")
-    }
-    stepsAutomatically = module.automaticOptimization
-    reducer = try GradientReducer(
-      parameters: trained.map { ($0.name, $0.parameter.tensor) }, group: group, options: reduction)
-    super.init(module, group, broadcastBuffers: broadcastBuffers)
-  }
-
-  override func willRunForward() throws {
-    if stepsAutomatically { try reducer.prepareForForward() }
-    try super.willRunForward()
-  }
-
-  override func willRunBackward(from loss: Tensor) throws {
-    if !stepsAutomatically { try reducer.prepareForForward() }
-    try reducer.prepareForBackward(outputs: [loss])
-  }
-
-  override func didRunBackward() throws { try reducer.finishBackward() }
-}

@@ -100,6 +100,17 @@ open class ParallelStrategy: Strategy {
   open override func setUp(_ stage: Stage) throws {
     if stage == .fit, let module, let group { try layerSync?.apply(to: module, in: group) }
     try super.setUp(stage)
+    if let group { for optimizer in partitionedOptimizers { try optimizer.join(group) } }
+  }
+
+  private var partitionedOptimizers: [ZeroRedundancyOptimizer] {
+    optimizers.compactMap { $0 as? ZeroRedundancyOptimizer }
+  }
+
+  open override func optimizerState() throws -> [ArchiveValue] {
+    if !isSavingAlone { for optimizer in partitionedOptimizers { try optimizer.consolidate() } }
+    defer { for optimizer in partitionedOptimizers { optimizer.forgetOthers() } }
+    return try super.optimizerState()
   }
 
   open override func synchronizeModule() throws {

@@ -276,6 +276,16 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open func reduceDecision(_ decision: Bool, all: Bool = true) throws -> Bool { decision }
 
   // Checkpoints
+  /// What has to be in a checkpoint beside module and optimizers so that the strategy goes on exactly. Called on all ranks;
+  /// that of rank 0 is kept.
+  open func state() throws -> ArchiveDictionary { [:] }
+
+  /// Takes over ``state()``, which another number of ranks may have written. Called on all ranks before the first step.
+  open func load(_ state: ArchiveDictionary) throws {}
+
+  /// Whether rank 0 saves without the other ranks, which cannot be asked any more: after a signal or an error.
+  public internal(set) final var isSavingAlone = false
+
   /// The state of the module as it goes into a checkpoint.
   open func moduleState() throws -> StateDictionary { module?.stateDictionary() ?? [:] }
 

@@ -38,6 +38,8 @@ extension Trainer {
   func saveAlone(to paths: [String], weightsOnly: Bool) throws {
     try write(stepRows.drain())
     if isGlobalZero { for logger in loggers { try logger.flush() } }
+    strategy.isSavingAlone = true
+    defer { strategy.isSavingAlone = false }
     try strategy.save(
       makeCheckpoint([Generator.default.state], [trainingMetrics.sums], weightsOnly: weightsOnly), to: paths)
   }
@@ -60,13 +62,16 @@ extension Trainer {
       if !state.isEmpty { checkpoint[dataModule.stateKey] = .dictionary(state) }
     }
     if !weightsOnly {
-      checkpoint["stratagem"] = .dictionary([
+      var own: ArchiveDictionary = [
         "epoch": .int(progress.epoch), "batch": .int(progress.batch), "total_batches": .int(progress.totalBatches),
         "samples": .int(progress.samples), "seconds": .double(progress.seconds),
         "world_size": .int(strategy.worldSize), "batch_size": .int(layout?.batchSize ?? 0),
         "seed": .int(Int(truncatingIfNeeded: sampleSeed)),
         "generators": .list(generators.map { .tensor($0) }), "metrics": trainingMetrics.archive(sums),
-      ])
+      ]
+      let state = try strategy.state()
+      if !state.isEmpty { own["strategy"] = .dictionary(state) }
+      checkpoint["stratagem"] = .dictionary(own)
       for callback in callbacks { try callback.onSaveCheckpoint(self, &checkpoint) }
     }
     try strategy.module?.onSaveCheckpoint(&checkpoint)

@@ -28,6 +28,9 @@ extension Trainer {
         try precision.loadState(from: checkpoint)
       }
     }
+    if let state = checkpoint["stratagem"]?["strategy"]?.dictionaryValue {
+      try naming(path, "the state of the strategy cannot be restored: ") { try strategy.load(state) }
+    }
     progress = try LoopState.progress(of: checkpoint, path)
   }
 

@@ -10,6 +10,16 @@ struct DDPOptions: Codable {
   var broadcastBuffers = true
   var timeout = 1800.0
   var startMethod = NamedSetting(StartMethod.relaunch)
+  var communicationHook = NamedSetting(HookChoice.none)
+  var communicationWrapper = NamedSetting(HookWrapperChoice.none)
+  /// The columns of PowerSGD's matrices.
+  var powerSGDRank = 1
+  /// Steps before PowerSGD or local SGD begins.
+  var hookStartStep = 1000
+  /// Ranks that average gradients in the local steps of post-local SGD; 0 for those of a node.
+  var hookGroupSize = 0
+  /// Steps between averagings of the models in local SGD; 0 for none.
+  var modelAveragingPeriod = 0
 
   /// Reads options over what an alias presets.
   static func read(
@@ -33,6 +43,16 @@ struct DDPOptions: Codable {
           "trainer.strategy.\(name)",
           "\((options[name]?.origin ?? origin).prefix)trainer.strategy.\(name) is \(number); give a number above 0"))
     }
+    for (name, number, least) in [
+      ("powerSGDRank", value.powerSGDRank, 1), ("hookStartStep", value.hookStartStep, 0),
+      ("hookGroupSize", value.hookGroupSize, 0),
+      ("modelAveragingPeriod", value.modelAveragingPeriod, 0),
+    ] where number < least {
+      all.append(
+        .init(
+          "trainer.strategy.\(name)",
+          "\((options[name]?.origin ?? origin).prefix)trainer.strategy.\(name) is \(number); give at least \(least)"))
+    }
     if let error = ConfigurationError(all) { throw error }
     return value
   }
@@ -41,6 +61,10 @@ struct DDPOptions: Codable {
     DDPStrategy(
       findUnusedParameters: findUnusedParameters, bucketMegabytes: bucketMegabytes,
       gradientAsBucketView: gradientAsBucketView, staticGraph: staticGraph, broadcastBuffers: broadcastBuffers,
-      timeout: timeout, startMethod: startMethod.value)
+      communicationHook: communicationHook.value.hook(
+        rank: powerSGDRank, startStep: hookStartStep, groupSize: hookGroupSize > 0 ? hookGroupSize : nil),
+      communicationWrapper: communicationWrapper.value.wrapper,
+      modelAveragingPeriod: modelAveragingPeriod > 0 ? modelAveragingPeriod : nil, timeout: timeout,
+      startMethod: startMethod.value)
   }
 }

@@ -35,6 +35,11 @@ do {
   case "batch-norm": try probe.normalize()
   case "batch-norm-reference": try probe.normalizeAlone()
   case "batch-norm-misuse": try probe.misuseNormalization()
+  case "hook": try probe.trainWithHook()
+  case "failing-hook": try probe.failInHook()
+  case "hook-errors": try probe.carryErrors()
+  case "refused-hooks": try probe.refuseHooks()
+  case "subgroups": try probe.useSubgroups()
   case "different-models": try probe.trainDifferentModels()
   default:
     print("unknown scenario \(arguments[1])")

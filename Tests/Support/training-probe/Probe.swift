@@ -62,6 +62,7 @@ struct Probe {
         timeout: options.double("timeout", 1800), stallNotice: notice,
         startMethod: StartMethod(rawValue: options["start"] ?? "relaunch") ?? .relaunch)
     }
+    if options.has("hook") || options.has("average") { return hookedStrategy() }
     return switch options["strategy"] {
     case "recorded-ddp": RecordedDDP(recorder, startMethod: .relaunch)
     case "recorded-spawn": RecordedDDP(recorder, startMethod: .spawn)
@@ -86,7 +87,9 @@ struct Probe {
     TorchRuntime.manualSeed(seed)
     if options["model"] == "normalized" { return NormalizedModel(options, recorder) }
     if options["model"] == "logging" { return LoggingModel(options, recorder) }
-    return options.has("hooks") ? RecordedModel(options, recorder) : ProbeModel(options, recorder)
+    let model = options.has("hooks") ? RecordedModel(options, recorder) : ProbeModel(options, recorder)
+    if options.has("frozen-on-1"), environment("LOCAL_RANK") == "1" { model.fc2.bias?.requiresGradient = false }
+    return model
   }
 
   func makeData(_ trainer: Trainer) -> ProbeData { ProbeData(options, recorder) { trainer.rank } }

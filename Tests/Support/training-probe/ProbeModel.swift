@@ -68,9 +68,12 @@ class ProbeModel: LightningModule<[Tensor]> {
 
   override func configureOptimizers() throws -> OptimizerPlan {
     let rate = options.double("lr", 0.1)
-    let optimizer: Optimizer =
+    let base: Optimizer =
       options["optimizer"] == "adamw"
       ? AdamW(self, learningRate: rate) : SGD(self, learningRate: rate, momentum: options.double("momentum", 0.9))
+    let optimizer =
+      options.has("zero")
+      ? try ZeroRedundancyOptimizer(base, parametersAsBucketView: options["zero"] == "view") : base
     switch options["schedule"] {
     case "step": return OptimizerPlan(optimizer, schedule: StepLR(optimizer, stepSize: 1, gamma: 0.5))
     case "cosine":
