@@ -61,24 +61,24 @@ class ClosureHook : public c10d::CommHookInterface {
   ClosureHook(ct_hook_start start, ct_hook_finish finish, ct::Closure closure, ParameterNumbers numbers)
       : start_(start), finish_(finish), closure_(std::move(closure)), numbers_(std::move(numbers)) {}
 
-  /// The future is complete at once and holds the number of the bucket: Swift keeps what is under way.
+  /// The future is complete at once and holds nothing: Swift keeps what is under way. The bucket's own number is not used,
+  /// since it is 0 for all buckets of the first step of a static graph.
   c10::intrusive_ptr<c10::ivalue::Future> runHook(c10d::GradBucket& bucket) override {
     std::vector<intptr_t> numbers;
     for (const auto& parameter : bucket.getParameters()) {
       numbers.push_back(numbers_.at(parameter.unsafeGetTensorImpl()));
     }
-    const auto index = static_cast<intptr_t>(bucket.getIndex());
     const ct_gradient_bucket described{
-        index, bucket.isLast(), ct::borrow(bucket.getBuffer()), numbers.data(), static_cast<intptr_t>(numbers.size())};
+        ct::borrow(bucket.getBuffer()), numbers.data(), static_cast<intptr_t>(numbers.size())};
     if (char* problem = start_(closure_.context(), &described)) raise(problem);
-    auto future = c10::make_intrusive<c10::ivalue::Future>(c10::IntType::get());
-    future->markCompleted(c10::IValue(static_cast<int64_t>(index)));
+    auto future = c10::make_intrusive<c10::ivalue::Future>(c10::NoneType::get());
+    future->markCompleted(c10::IValue());
     return future;
   }
 
-  at::Tensor parseHookResult(const c10::IValue& result) override {
+  at::Tensor parseHookResult(const c10::IValue&) override {
     char* problem = nullptr;
-    ct_tensor reduced = finish_(closure_.context(), static_cast<intptr_t>(result.toInt()), &problem);
+    ct_tensor reduced = finish_(closure_.context(), &problem);
     if (problem) raise(problem);
     return ct::adopt(reduced);
   }

@@ -30,6 +30,7 @@ public final class GradientReducer {
   private let parameters: [Tensor]
   private let names: [String]
   private let options: Options
+  private let runner: HookRunner?
   private var isFirstBackward = true
   private var forwardCount = 0
 
@@ -66,7 +67,8 @@ public final class GradientReducer {
     self.group = group
     self.parameters = tensors
     self.options = options
-    if let hook, !HookRunner(hook, group, tensors, names).attach(to: handle) { throw failure() }
+    runner = hook.map { HookRunner($0, group, tensors, names) }
+    if let runner, !runner.attach(to: handle) { throw failure() }
   }
 
   /// Numbers of parameters and of their buckets; nil when the layout is not one of these parameters.
@@ -100,6 +102,7 @@ public final class GradientReducer {
     forwardCount += 1
     if rearranges { group.activity.enter(.buckets) }
     guard ct_reducer_prepare_forward(handle) else { throw failure() }
+    runner?.begin(bucketCount: bucketCount)
     if rearranges { group.activity.leave() }
   }
 

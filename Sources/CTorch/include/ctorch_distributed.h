@@ -68,8 +68,6 @@ bool ct_reducer_assignment(ct_reducer reducer, intptr_t *order, intptr_t *bucket
 
 /// A bucket whose gradients are complete on this rank; everything in it is borrowed.
 typedef struct ct_gradient_bucket {
-  intptr_t index;
-  bool is_last;
   ct_tensor buffer;
   /// The numbers of the parameters whose gradients follow each other in the buffer.
   const intptr_t *parameters;
@@ -77,9 +75,9 @@ typedef struct ct_gradient_bucket {
 } ct_gradient_bucket;
 /// Starts the reduction of a bucket. Returns NULL, or what went wrong, allocated with malloc.
 typedef char *(*ct_hook_start)(void *context, const ct_gradient_bucket *bucket);
-/// Waits for the reduction that was started for a bucket and returns the reduced buffer, owned; or NULL and what went
-/// wrong, allocated with malloc. Called for every bucket in order, after all of them were started.
-typedef ct_tensor (*ct_hook_finish)(void *context, intptr_t index, char **problem);
+/// Waits for the reduction of the next bucket and returns the reduced buffer, owned; or NULL and what went wrong, allocated
+/// with malloc. Called for every bucket, in the order in which they were started, after the last one was.
+typedef ct_tensor (*ct_hook_finish)(void *context, char **problem);
 /// Lets a hook reduce the buckets, and average them, instead of the reducer. At most once, before the first forward.
 bool ct_reducer_set_hook(
     ct_reducer reducer, ct_hook_start start, ct_hook_finish finish, void *context,

@@ -10,12 +10,22 @@ final class HookRunner {
   private let names: [String]
   /// The buckets of the present backward, in order.
   private var started: [(bucket: GradientBucket, result: PendingTensor)] = []
+  /// How many of them the reducer has back.
+  private var finishedCount = 0
+  private var bucketCount = 0
 
   init(_ hook: any CommunicationHook, _ group: ProcessGroup, _ parameters: [Tensor], _ names: [String]) {
     self.hook = hook
     self.group = group
     self.parameters = parameters
     self.names = names
+  }
+
+  /// Begins a step with so many buckets; forgets what a failed backward left behind.
+  func begin(bucketCount: Int) {
+    started = []
+    finishedCount = 0
+    self.bucketCount = bucketCount
   }
 
   /// Lets the hook reduce the buckets of a reducer.
@@ -26,9 +36,9 @@ final class HookRunner {
         guard let context, let bucket else { return nil }
         return Unmanaged<HookRunner>.fromOpaque(context).takeUnretainedValue().start(bucket.pointee)
       },
-      { context, index, problem in
+      { context, problem in
         guard let context, let problem else { return nil }
-        return Unmanaged<HookRunner>.fromOpaque(context).takeUnretainedValue().finish(index, problem)
+        return Unmanaged<HookRunner>.fromOpaque(context).takeUnretainedValue().finish(problem)
       }, Unmanaged.passRetained(self).toOpaque(),
       { context in
         if let context { Unmanaged<HookRunner>.fromOpaque(context).release() }
@@ -36,11 +46,9 @@ final class HookRunner {
   }
 
   private func start(_ raw: ct_gradient_bucket) -> UnsafeMutablePointer<CChar>? {
-    // What a failed backward left behind.
-    if raw.index == 0 { started = [] }
     let numbers = (0..<raw.count).map { raw.parameters[$0] }
     let bucket = GradientBucket(
-      index: raw.index, isLast: raw.is_last, buffer: Tensor(borrowing: raw.buffer),
+      index: started.count, isLast: started.count + 1 == bucketCount, buffer: Tensor(borrowing: raw.buffer),
       parameters: numbers.map { parameters[$0] }, names: numbers.map { names[$0] })
     do {
       let result = try withErrorScope { try withoutGradients { try hook(bucket, in: group) } }
@@ -51,12 +59,14 @@ final class HookRunner {
     }
   }
 
-  private func finish(_ index: Int, _ problem: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> OpaquePointer? {
+  private func finish(_ problem: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> OpaquePointer? {
     do {
-      if index == 0 { try completeAll() }
-      guard let (bucket, pending) = started.first(where: { $0.bucket.index == index }), let result = pending.result
-      else { throw DistributedError(operation: "hook", rank: group.rank, message: "bucket \(index) was not started") }
-      if bucket.isLast {
+      if finishedCount == 0 { try completeAll() }
+      guard finishedCount < started.count, let result = started[finishedCount].result.result else {
+        throw HookFailure(message: "communication hook \(hook.name) has no result for bucket \(finishedCount)")
+      }
+      finishedCount += 1
+      if finishedCount == started.count {
         started = []
         // The waits of the hook are over, backward is not.
         group.activity.enter(.gradients)
