@@ -2,7 +2,7 @@ internal import Stratagem
 internal import Torch
 internal import TorchNN
 
-/// Weights with PyTorch's names, from a checkpoint, a saved `state_dict` or a safetensors file.
+/// Weights with PyTorch's names, from a checkpoint (a file or a folder), a saved `state_dict` or a safetensors file.
 enum WeightsFile {
   /// Copies the weights in a file into a module.
   ///
@@ -17,6 +17,10 @@ enum WeightsFile {
   }
 
   private static func stateDictionary(of path: String) throws -> StateDictionary {
+    if try CheckpointLocation.find(path).isFolder {
+      let checkpoint = try Checkpoint.open(path)
+      return try (checkpoint.stateDictionary ?? [:]).mapValues { try checkpoint.load($0) }
+    }
     guard case .dictionary(let contents) = try TorchFile.load(path) else {
       throw CheckpointError(path: path, reason: "the file holds no dictionary, so there are no weights in it")
     }

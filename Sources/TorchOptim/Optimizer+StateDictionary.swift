@@ -34,6 +34,14 @@ extension Optimizer {
   /// - Throws: `OptimizerStateError` naming every mismatch (number of groups and parameters, shapes, missing
   ///   entries); then nothing has changed.
   public final func load(_ state: ArchiveValue) throws(OptimizerStateError) {
+    try load(state, adoptingTensors: false)
+  }
+
+  /// Restores a state.
+  ///
+  /// - Parameter adoptingTensors: take over tensors of the parameter's type and device as they are: nobody else may use
+  ///   them afterwards.
+  package final func load(_ state: ArchiveValue, adoptingTensors: Bool) throws(OptimizerStateError) {
     var problems: [String] = []
     let top = StateReader(state, context: "state dictionary")
     problems += top.problems
@@ -46,7 +54,7 @@ extension Optimizer {
     }
 
     let before = parameterGroups.map { group in (options: group.options(), annotations: group.annotations) }
-    visit(saved, states, dryRun: true, &problems)
+    visit(saved, states, dryRun: true, adoptingTensors: adoptingTensors, &problems)
     guard problems.isEmpty else {
       for (group, options) in zip(parameterGroups, before) {
         var reader = StateReader(options.options)
@@ -55,7 +63,7 @@ extension Optimizer {
       }
       throw OptimizerStateError(optimizer: "\(type(of: self))", problems: problems)
     }
-    withoutGradients { visit(saved, states, dryRun: false, &problems) }
+    withoutGradients { visit(saved, states, dryRun: false, adoptingTensors: adoptingTensors, &problems) }
   }
 
   private func savedGroups(in entries: ArchiveDictionary, _ problems: inout [String]) -> [ArchiveDictionary]? {
@@ -70,7 +78,8 @@ extension Optimizer {
   }
 
   private func visit(
-    _ saved: [ArchiveDictionary], _ states: ArchiveDictionary, dryRun: Bool, _ problems: inout [String]
+    _ saved: [ArchiveDictionary], _ states: ArchiveDictionary, dryRun: Bool, adoptingTensors: Bool,
+    _ problems: inout [String]
   ) {
     var offset = 0
     for (index, (group, entries)) in zip(parameterGroups, saved).enumerated() {
@@ -87,6 +96,7 @@ extension Optimizer {
       for (position, number) in zip(group.parameters.indices, numbers) {
         var reader = StateReader(
           states[number] ?? .dictionary(ArchiveDictionary()), context: group.label(position, offset: offset))
+        reader.adoptsTensors = adoptingTensors
         setState(&reader, of: position, in: group, dryRun: dryRun)
         problems += reader.problems
       }
@@ -97,7 +107,9 @@ extension Optimizer {
   private func annotations(in entries: ArchiveDictionary, known: ArchiveDictionary) -> ArchiveDictionary {
     var annotations = ArchiveDictionary()
     for (key, value) in entries {
-      guard case .string(let name) = key, name != "params", known[name] == nil else { continue }
+      guard case .string(let name) = key, !["params", "param_names"].contains(name), known[name] == nil else {
+        continue
+      }
       annotations[name] = value
     }
     return annotations

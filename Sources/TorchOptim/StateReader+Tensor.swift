@@ -20,6 +20,12 @@ extension StateReader {
         return nil
       }
       guard !dryRun else { return nil }
+      // What nobody else holds becomes the state itself, so that no second copy of it is ever in memory.
+      if adoptsTensors, saved.dtype == parameter.dtype, saved.device == parameter.device, saved.isContiguous,
+        parameter.isContiguous
+      {
+        return saved
+      }
       let copy = Aten.empty_like(Aten.detach(parameter))
       Aten.copy_(copy, src: saved)
       return copy

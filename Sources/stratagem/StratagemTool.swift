@@ -5,8 +5,10 @@ internal import ArgumentParser
 struct StratagemTool: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stratagem",
-    abstract: "Starts distributed runs, checks machines for them, and shows what is in checkpoints.",
-    subcommands: [LaunchCommand.self, DoctorCommand.self, InspectCommand.self, SelfTestCommand.self])
+    abstract: "Starts distributed runs, checks machines for them, and shows and converts checkpoints.",
+    subcommands: [
+      LaunchCommand.self, DoctorCommand.self, InspectCommand.self, ConvertCommand.self, SelfTestCommand.self,
+    ])
 
   static func main() { main(TorchrunSpelling.normalized(Array(CommandLine.arguments.dropFirst()))) }
 }

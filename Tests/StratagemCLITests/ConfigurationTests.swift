@@ -129,7 +129,7 @@ struct ConfigurationTests {
       "limitTestBatches", "limitPredictBatches", "overfitBatches", "fastDevRun", "validationInterval",
       "validateEveryEpochs", "sanityBatches", "logInterval", "reloadLoadersEveryEpochs", "useDistributedSampler",
       "syncBatchNorm", "deterministic", "benchmark", "detectAnomaly", "inferenceMode", "prepareDataPerNode",
-      "nonFiniteLoss", "output", "progress",
+      "nonFiniteLoss", "stateDictType", "output", "progress",
     ]
     #expect(Set(needed).subtracting(keys) == [])
   }

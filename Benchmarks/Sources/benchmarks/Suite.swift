@@ -5,6 +5,7 @@ struct Suite {
   let note: (String) -> Void
 
   static let names = ["op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint"]
+  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "checkpoint", "sharded-checkpoint"]
 
   func rows(_ name: String) throws -> [Row] {
     switch name {
@@ -16,6 +17,7 @@ struct Suite {
     case "dp": try replicas()
     case "hooks": try communication(rate: nil) + communication(rate: "100mbit")
     case "checkpoint": try checkpoint()
+    case "sharded-checkpoint": try shardedCheckpoint()
     default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
     }
   }
@@ -147,6 +149,17 @@ struct Suite {
         "\(name), \(link)", results, name, name == names[0] ? nil : names[0], "steps/s", name + " bytes",
         .none("kB/step/rank"))
     }
+  private func shardedCheckpoint() throws -> [Row] {
+    let results = try repeated("sharded-checkpoint") {
+      try runner.measure("sharded-checkpoint", "--rounds", "3", devices: 2, strategy: "ddp")
+    }
+    return [
+      row(
+        "1 GB sharded by 2 ranks / plain write and fsync", results, "sharded_mb_s", "plain_mb_s", "MB/s", "rate_ratio",
+        .atLeast(0.8, "x")),
+      row(
+        "memory to load it / the rank's share", results, "peak_mb", "share_mb", "MB", "memory_ratio", .atMost(1.1, "x")),
+    ]
   }
 
   private func repeated(_ name: String, _ measure: () throws -> [String: Double]) throws -> [[String: Double]] {

@@ -8,6 +8,7 @@
 //   workload scale     the ConvNet on one or more processes
 //   workload communication  steps and bytes of one of the algorithms that `workload algorithms` lists
 //   workload checkpoint  a checkpoint of 500 MB in the background
+//   workload sharded-checkpoint  a checkpoint of 1 GB that all ranks write
 
 import Glibc
 import Stratagem
@@ -51,10 +52,14 @@ do {
     try Communication.run(options.text("algorithm", "ddp"), devices: devices, steps: try options.count("steps", 24))
   case "checkpoint":
     try Checkpointing.measure(rounds: try options.count("rounds", 5), temporary: temporary).print()
+  case "sharded-checkpoint":
+    try ShardedCheckpointing.measure(
+      strategy: strategy, devices: devices, rounds: try options.count("rounds", 3), temporary: temporary)
   default:
     throw UsageError(
       "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, "
         + "communication, checkpoint")
+      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint, sharded-checkpoint")
   }
 } catch {
   let line = "workload: \(error)\n"

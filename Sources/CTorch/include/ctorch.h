@@ -16,4 +16,5 @@
 #include "ctorch_deferred.h"
 #include "ctorch_generated.h"
 #include "ctorch_records.h"
+#include "ctorch_checksum.h"
 #include "ctorch_distributed.h"

@@ -8,8 +8,17 @@ internal import TorchNN
 /// the metrics of the epoch). Anything else may be added.
 public struct Checkpoint {
   public var contents: ArchiveDictionary
+  /// Where tensors on the meta device are read from; nil when all are in memory.
+  package let source: (any TensorSource)?
+  /// What tensors on the meta device stand for in a checkpoint that all ranks write.
+  var pieces: TensorPieces?
 
-  public init(_ contents: ArchiveDictionary = [:]) { self.contents = contents }
+  public init(_ contents: ArchiveDictionary = [:]) { self.init(contents, source: nil) }
+
+  init(_ contents: ArchiveDictionary, source: (any TensorSource)?) {
+    self.contents = contents
+    self.source = source
+  }
 
   public subscript(key: String) -> ArchiveValue? {
     get { contents[key] }

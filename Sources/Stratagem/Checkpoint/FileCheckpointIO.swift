@@ -16,11 +16,37 @@ public struct FileCheckpointIO: CheckpointIO {
           + "give the trainer a CheckpointIO that knows it")
     }
     try Folder.create(Folder.parent(of: path))
-    try TorchFile.save(.dictionary(checkpoint.contents), to: path)
+    let folder = ShardedFolder(path)
+    let aside = folder.isOwn ? try setAside(folder) : nil
+    do {
+      if let source = checkpoint.source {
+        try TorchFile.save(.dictionary(checkpoint.contents), to: folder.path) { try source.load($0) }
+      } else {
+        try TorchFile.save(.dictionary(checkpoint.contents), to: path)
+      }
+    } catch {
+      if let aside { rename(aside.path, folder.path) }
+      throw error
+    }
+    try aside?.remove()
+  }
+
+  /// Moves a sharded checkpoint that a file takes the place of.
+  private func setAside(_ folder: ShardedFolder) throws -> ShardedFolder {
+    let aside = "\(folder.path).\(getpid()).old"
+    guard rename(folder.path, aside) == 0 else {
+      throw CheckpointError(path: folder.path, reason: "cannot be replaced: \(String(cString: strerror(errno)))")
+    }
+    return ShardedFolder(aside)
   }
 
   /// - Throws: `FileError` when there is no such file or it is damaged.
   public func load(from path: String, weightsOnly: Bool) throws -> Checkpoint {
+    let location = try CheckpointLocation.find(path)
+    if location.isFolder { return try Checkpoint.open(location, path) }
+    if case .safetensors = location {
+      return Checkpoint(["state_dict": .dictionary(ArchiveDictionary(try Safetensors.load(path)))])
+    }
     guard case .dictionary(var contents) = try TorchFile.load(path) else {
       throw CheckpointError(path: path, reason: "the file holds no dictionary, so it is not a checkpoint")
     }

@@ -55,6 +55,10 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   public let clusterEnvironment: (any ClusterEnvironment)?
 
+  /// How checkpoints are written: by rank 0 into one file, or by all ranks into a folder. Both kinds can be loaded whatever
+  /// this says.
+  public final var stateDictType = StateDictType.full
+
   /// The plugins the user gave, as opposed to those the trainer filled in.
   public let givenPlugins: StrategyHoldings
 
@@ -69,6 +73,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open var handlesGradientAccumulation: Bool { false }
   /// Where the elements of partitioned parameters are in a fit; empty when every rank holds everything.
   open var parameterPlacements: [ParameterPlacement] { [] }
+  /// Whether all ranks have the same bits in what is not partitioned, so that they can share the work of writing it into a
+  /// sharded checkpoint; otherwise the values of rank 0 are written.
+  open var hasEqualReplicas: Bool { true }
   /// How the samples are dealt: among how many, and which part is that of this process.
   open var samplerShard: (count: Int, index: Int) { (worldSize, rank) }
 
@@ -297,19 +304,26 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// What writes and reads checkpoints: ``checkpointIO``, or single files when there is none.
   public final var storage: any CheckpointIO { checkpointIO ?? FileCheckpointIO() }
 
-  /// Writes a checkpoint to some places. Called on all ranks; rank 0 writes.
+  /// Called on all ranks when the values of the held tensors have been replaced by those of a checkpoint, after
+  /// ``setUp(_:)``: a strategy that made others from them makes these anew.
+  open func didRestoreWeights() throws {}
+
+  /// Writes a checkpoint to some places. Called on all ranks; rank 0 writes, or all of them when the checkpoint is sharded.
   open func save(_ checkpoint: Checkpoint, to paths: [String], options: [String: String] = [:]) throws {
+    if stateDictType == .sharded { return try saveSharded(checkpoint, to: paths, options: options) }
     if isGlobalZero { try storage.save(checkpoint, to: paths, options: options) }
   }
 
-  /// Reads a checkpoint, on every rank.
+  /// Reads a checkpoint, on every rank. The tensors of a sharded one are read later, by each rank what it needs.
   open func loadCheckpoint(from path: String, weightsOnly: Bool = false) throws -> Checkpoint {
-    try storage.load(from: path, weightsOnly: weightsOnly)
+    try openInParts(path, weightsOnly: weightsOnly) ?? storage.load(from: path, weightsOnly: weightsOnly)
   }
 
   /// Removes a checkpoint. Called on all ranks; rank 0 removes.
   open func removeCheckpoint(at path: String) throws {
-    if isGlobalZero { try storage.remove(at: path) }
+    guard isGlobalZero else { return }
+    let folder = ShardedFolder(path)
+    if folder.isOwn { try folder.remove() } else { try storage.remove(at: path) }
   }
 
   /// Throws the error of a checkpoint that was being written in the background.

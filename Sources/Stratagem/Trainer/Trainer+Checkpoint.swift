@@ -36,12 +36,25 @@ extension Trainer {
 
   /// Writes the state of training on rank 0 without asking the other ranks anything.
   func saveAlone(to paths: [String], weightsOnly: Bool) throws {
+    guard strategy.parameterPlacements.isEmpty else {
+      return announce(
+        "note: the state is not saved: the other ranks, which hold parts of it, may not be there any more")
+    }
+    if strategy.stateDictType == .sharded { return try saveShardedAlone(to: paths, weightsOnly: weightsOnly) }
     try write(stepRows.drain())
     if isGlobalZero { for logger in loggers { try logger.flush() } }
     strategy.isSavingAlone = true
     defer { strategy.isSavingAlone = false }
     try strategy.save(
       makeCheckpoint([Generator.default.state], [trainingMetrics.sums], weightsOnly: weightsOnly), to: paths)
+  }
+
+  private func saveShardedAlone(to paths: [String], weightsOnly: Bool) throws {
+    try write(stepRows.drain())
+    if isGlobalZero { for logger in loggers { try logger.flush() } }
+    let checkpoint = try makeCheckpoint(
+      [Generator.default.state], [trainingMetrics.sums], weightsOnly: weightsOnly)
+    try strategy.saveSharded(checkpoint, to: paths, options: [:], alone: true)
   }
 
   /// - Parameters:
@@ -53,9 +66,15 @@ extension Trainer {
       "global_step": .int(progress.globalStep),
       "pytorch-lightning_version": .string(Checkpoint.lightningVersion),
     ])
-    checkpoint.stateDictionary = try strategy.moduleState()
+    let state = strategy.stateDictType == .sharded ? try strategy.stateInPieces(weightsOnly: weightsOnly) : nil
+    if let state {
+      checkpoint["state_dict"] = .dictionary(state.weights)
+      checkpoint.pieces = state.pieces
+    } else {
+      checkpoint.stateDictionary = try strategy.moduleState()
+    }
     checkpoint["loops"] = .dictionary(loopState.archive)
-    if !weightsOnly { try addTrainingState(to: &checkpoint) }
+    if !weightsOnly { try addTrainingState(to: &checkpoint, optimizers: state?.optimizers) }
     addHyperParameters(to: &checkpoint)
     if let dataModule {
       let state = dataModule.state()
@@ -84,14 +103,14 @@ extension Trainer {
       isAutomatic: strategy.module?.automaticOptimization ?? true)
   }
 
-  private func addTrainingState(to checkpoint: inout Checkpoint) throws {
+  private func addTrainingState(to checkpoint: inout Checkpoint, optimizers: [ArchiveValue]?) throws {
     var states = ArchiveDictionary()
     for callback in callbacks {
       let state = callback.state()
       if !state.isEmpty { states[callback.stateKey] = .dictionary(state) }
     }
     checkpoint["callbacks"] = .dictionary(states)
-    checkpoint["optimizer_states"] = .list(try strategy.optimizerState())
+    checkpoint["optimizer_states"] = .list(try optimizers ?? strategy.optimizerState())
     checkpoint["lr_schedulers"] = .list(strategy.schedules.map { $0.schedule.stateDictionary() })
     strategy.precision?.addState(to: &checkpoint)
   }

@@ -43,7 +43,10 @@ extension Trainer {
       let folder = callback.directory ?? defaultCheckpointDirectory
       for name in Folder.names(in: folder) where Self.isLast(name) {
         let path = folder + "/" + name
-        if let time = Folder.modificationTime(path), time > newest?.time ?? -1 { newest = (path, time) }
+        guard Self.isComplete(path), let time = Folder.modificationTime(path), time > newest?.time ?? -1 else {
+          continue
+        }
+        newest = (path, time)
       }
     }
     if newest == nil {
@@ -52,6 +55,11 @@ extension Trainer {
       )
     }
     return newest?.path
+  }
+
+  /// Whether a checkpoint is not the rest of a save that was interrupted.
+  private static func isComplete(_ path: String) -> Bool {
+    !ShardedFolder.isFolder(path) || ShardedFolder(path).latest != nil
   }
 
   private static func isLast(_ name: String) -> Bool {
@@ -76,7 +84,10 @@ extension Trainer {
   /// The highest `n` of the files `hpc_ckpt_<n>.ckpt` in the output folder.
   var newestHPCNumber: Int? {
     Folder.names(in: outputDirectory).compactMap { name in
-      name.hasPrefix("hpc_ckpt_") && name.hasSuffix(".ckpt") ? Int(name.dropFirst(9).dropLast(5)) : nil
+      guard name.hasPrefix("hpc_ckpt_"), name.hasSuffix(".ckpt"), Self.isComplete("\(outputDirectory)/\(name)") else {
+        return nil
+      }
+      return Int(name.dropFirst(9).dropLast(5))
     }.max()
   }
 

@@ -6,9 +6,31 @@ internal import TorchOptim
 extension Trainer {
   /// Takes over the weights, and what the hooks and the data make of the checkpoint.
   func loadWeights(_ checkpoint: Checkpoint, _ path: String, into module: AnyLightningModule) throws {
+    try load(checkpoint, path, into: module) { try $0.loadWeights(into: module, path) }
+  }
+
+  /// Takes over the weights of which this rank holds its part, after the strategy was set up, and reads what the optimizers
+  /// need, too: when a part of the checkpoint is damaged, nothing has been changed.
+  func restoreWeights(_ checkpoint: Checkpoint, _ path: String, into module: AnyLightningModule, _ stage: Stage) throws
+  {
+    restorer = nil
+    try load(checkpoint, path, into: module) { checkpoint in
+      let restorer = CheckpointRestorer(checkpoint, path, strategy, strategy.parameterPlacements)
+      let optimizers = stage == .fit && strategy.restoresOptimizer ? strategy.optimizers : nil
+      try restorer.read(into: module, optimizers)
+      try restorer.applyWeights(to: module)
+      try withErrorScope { try strategy.didRestoreWeights() }
+      if optimizers != nil { self.restorer = restorer }
+    }
+  }
+
+  private func load(
+    _ checkpoint: Checkpoint, _ path: String, into module: AnyLightningModule,
+    _ loadWeights: (Checkpoint) throws -> Void
+  ) throws {
     var checkpoint = checkpoint
     try module.onLoadCheckpoint(&checkpoint)
-    try checkpoint.loadWeights(into: module, path)
+    try loadWeights(checkpoint)
     if let dataModule, let state = checkpoint[dataModule.stateKey]?.dictionaryValue {
       try naming(path, "the state of \(dataModule.stateKey) cannot be restored: ") { try dataModule.load(state) }
     }
@@ -35,11 +57,13 @@ extension Trainer {
   }
 
   private func restoreOptimizers(_ checkpoint: Checkpoint, _ path: String) throws {
-    guard let states = checkpoint["optimizer_states"]?.listValue else {
+    defer { restorer = nil }
+    guard var states = checkpoint["optimizer_states"]?.listValue else {
       throw CheckpointError(
         path: path,
         reason: "there are no 'optimizer_states' in it: it holds weights only; load them instead of resuming")
     }
+    if let own = restorer?.takeStates() { states = own }
     let schedules = checkpoint["lr_schedulers"]?.listValue ?? []
     try requireEqual(states.count, strategy.optimizers.count, "optimizer state", path)
     try requireEqual(schedules.count, strategy.schedules.count, "learning-rate schedule", path)

@@ -101,10 +101,10 @@ extension Trainer {
     try withErrorScope { try model.configureModel() }
     // Before the weights arrive, so that a wider type keeps all their bits.
     strategy.precision?.convert(model)
-    let loadsLate = strategy.restoresCheckpointAfterSetUp
+    let loadsLate = strategy.restoresCheckpointAfterSetUp || checkpoint?.source != nil
     if let checkpoint, !loadsLate { try loadWeights(checkpoint, path ?? "", into: model) }
     try withErrorScope { try strategy.setUp(stage) }
-    if let checkpoint, loadsLate { try loadWeights(checkpoint, path ?? "", into: model) }
+    if let checkpoint, loadsLate { try restoreWeights(checkpoint, path ?? "", into: model, stage) }
   }
 
   /// The loader as the strategy uses it, unless the ranks are to use their loaders as they are.

@@ -77,6 +77,8 @@ public final class Trainer {
   var progressBar: ProgressBar
   /// The checkpoint that the present fit goes on from.
   var resumedPath: String?
+  /// What was read of that checkpoint and not yet taken over.
+  var restorer: CheckpointRestorer?
   /// The data of the present run.
   var dataModule: (any CheckpointedData)?
 
@@ -115,6 +117,8 @@ public final class Trainer {
   ///     have none, and recorded in checkpoints.
   ///   - callbacks: run at named moments; a ``ModelCheckpoint`` is added unless there is one or `checkpointing` is off.
   ///   - loggers: where metrics go; a ``CSVLogger`` in the output folder when left out.
+  ///   - stateDictType: whether checkpoints are files that rank 0 writes, or folders that all ranks write; what the strategy
+  ///     says when left out.
   ///   - summary: print the parts of the model with their sizes when a fit starts; when left out, only above a progress
   ///     bar that is drawn.
   ///   - output: the folder for checkpoints and metrics; `runs/<run id>` when left out.
@@ -132,7 +136,8 @@ public final class Trainer {
     syncBatchNorm: Bool = false, deterministic: Determinism = .off, benchmark: Bool = false,
     detectAnomaly: Bool = false, inferenceMode: Bool = true, prepareDataPerNode: Bool = true, seed: UInt64? = nil,
     nonFiniteLoss: NonFiniteLoss = .stop, callbacks: [Callback] = [], loggers: [any MetricLogger]? = nil,
-    checkpointing: Bool = true, summary: Bool? = nil, output: String? = nil, progress: ProgressBar.Mode? = nil,
+    checkpointing: Bool = true, stateDictType: StateDictType? = nil, summary: Bool? = nil, output: String? = nil,
+    progress: ProgressBar.Mode? = nil,
     registry: StrategyRegistry = .shared, hardware: HardwareInventory? = nil
   ) throws {
     var settings = TrainerSettings()
@@ -189,6 +194,7 @@ public final class Trainer {
     if summary ?? (bar.mode == .interactive), !callbacks.contains(where: { $0 is ModelSummary }) {
       self.callbacks.insert(ModelSummary(), at: 0)
     }
+    if let stateDictType { self.strategy.stateDictType = stateDictType }
     self.strategy.launcher = try self.strategy.configureLauncher()
     if bar.mode == .interactive { self.strategy.launcher.outputHandler = Trainer.printing(above: bar) }
   }

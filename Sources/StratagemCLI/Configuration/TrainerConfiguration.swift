@@ -35,6 +35,7 @@ struct TrainerConfiguration: Codable {
   var inferenceMode = true
   var prepareDataPerNode = true
   var nonFiniteLoss = NamedSetting(NonFiniteLoss.stop)
+  var stateDictType: NamedSetting<StateDictType>?
   var output: String?
   var progress: NamedSetting<ProgressBar.Mode>?
 
@@ -84,7 +85,8 @@ struct TrainerConfiguration: Codable {
       useDistributedSampler: useDistributedSampler, syncBatchNorm: syncBatchNorm, deterministic: deterministic.value,
       benchmark: benchmark, detectAnomaly: detectAnomaly, inferenceMode: inferenceMode,
       prepareDataPerNode: prepareDataPerNode, nonFiniteLoss: nonFiniteLoss.value, callbacks: callbacks,
-      loggers: loggers, checkpointing: false, output: output, progress: progress?.value)
+      loggers: loggers, checkpointing: false, stateDictType: stateDictType?.value, output: output,
+      progress: progress?.value)
   }
 
   /// Makes the trainer of a verb without training, which writes no files.

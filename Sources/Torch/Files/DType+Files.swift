@@ -16,8 +16,14 @@ extension DType {
     }
   }
 
+  /// The type of a name in the header of a safetensors file.
+  package init?(safetensors name: String) {
+    guard let dtype = DType.allCases.first(where: { $0.safetensorsName == name }) else { return nil }
+    self = dtype
+  }
+
   /// Name in the header of a safetensors file.
-  var safetensorsName: String? {
+  package var safetensorsName: String? {
     switch self {
     case .float32: "F32"
     case .float64: "F64"
@@ -36,7 +42,7 @@ extension DType {
 
 extension Tensor {
   /// Why this tensor cannot be written to a file; `nil` when it can.
-  var obstacleToSaving: String? {
+  package var obstacleToSaving: String? {
     if isPoisoned { return "is the result of a failed operation" }
     if device.kind == .meta { return "is on the meta device and has no values" }
     if dtype == .undefined { return "has an element type that Stratagem has no name for" }

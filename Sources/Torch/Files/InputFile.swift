@@ -5,9 +5,13 @@ package final class InputFile {
   package let path: String
   package let byteCount: Int
   private let descriptor: Int32
+  /// Where in the file position 0 is.
+  private let origin: Int
 
-  package init(_ path: String) throws(FileError) {
+  /// - Parameter part: the bytes to read as if they were a file of their own; the whole file when left out.
+  package init(_ path: String, part: Range<Int>? = nil) throws(FileError) {
     self.path = path
+    origin = part?.lowerBound ?? 0
     let opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard opened >= 0 else { throw FileError(path: path, action: "cannot open the file", code: errno) }
     var status = stat()
@@ -22,7 +26,10 @@ package final class InputFile {
       throw FileError(path: path, reason: kind == S_IFDIR ? "is a directory, not a file" : "is not a regular file")
     }
     descriptor = opened
-    byteCount = Int(status.st_size)
+    byteCount = part?.count ?? Int(status.st_size)
+    if let part, part.lowerBound < 0 || part.upperBound > Int(status.st_size) {
+      throw FileError(path: path, reason: "is truncated: bytes \(part) are needed, it has \(status.st_size)")
+    }
   }
 
   deinit { close(descriptor) }
@@ -34,7 +41,7 @@ package final class InputFile {
     var done = 0
     while done < buffer.count {
       guard let base = buffer.baseAddress else { return }
-      let count = pread(descriptor, base + done, buffer.count - done, off_t(offset + done))
+      let count = pread(descriptor, base + done, buffer.count - done, off_t(origin + offset + done))
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else { throw FileError(path: path, action: "cannot read the file", code: errno) }
       guard count > 0 else {

@@ -15,6 +15,8 @@ enum PickleGlobal {
   case text(separator: String)
   /// A class whose instances are a dictionary of values, by its name.
   case dictionaryClass(String)
+  /// A class that the caller knows, whose instances hold what they were made of and their attributes.
+  case instance(String)
   /// A name that is only mentioned, such as `torch.float32`.
   case name(String)
 

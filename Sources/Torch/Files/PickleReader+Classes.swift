@@ -2,6 +2,7 @@
 extension PickleReader {
   func global(module: String, name: String) throws(FileError) -> PickleGlobal {
     if let known = PickleGlobal(module: module, name: name) { return known }
+    if classes.contains(where: { module == $0 || module.hasPrefix($0 + ".") }) { return .instance("\(module).\(name)") }
     if module == "_codecs" { throw refused("a Python bytes object") }
     let types = ["uint", "int", "float", "bfloat", "complex", "quint", "qint"]
     if module == "torch", name.hasSuffix("Storage") || types.contains(where: { name.hasPrefix($0) }) {
@@ -42,6 +43,7 @@ extension PickleReader {
       return try construct(.global(function), arguments[2])
     case .orderedDict: return new(.orderedDict, try entries(of: arguments))
     case .dictionaryClass(let name): return new(.instance(name), try entries(of: arguments))
+    case .instance(let name): return new(.instance(name), [.string("arguments"), new(.tuple, arguments)])
     case .size:
       guard arguments.count == 1, let sizes = items(arguments[0], of: .tuple) else {
         throw malformed("a torch.Size is not made of a tuple")
@@ -97,7 +99,11 @@ extension PickleReader {
         guard containers[index].kind == .orderedDict else { break }
         return
       }
-      guard let attributes = items(state, of: .dictionary) else { break }
+      guard let attributes = items(state, of: .dictionary) else {
+        guard !classes.isEmpty else { break }
+        containers[index].items += [.string("state"), state]
+        return
+      }
       try countCopies(of: state)
       containers[index].items += attributes
       return

@@ -8,8 +8,9 @@ extension PickleReader {
     case .double(let value): return .double(value)
     case .string(let value): return .string(value)
     case .tensor(let tensor): return .tensor(tensor)
-    case .global(.name(let name)): return .string(name)
+    case .global(.name(let name)), .global(.instance(let name)): return .string(name)
     case .container(let index): return try finish(container: index, trail: &trail)
+    case .bytes where !classes.isEmpty: return .none
     case .bytes: throw refused("a Python bytes object at \(shown(trail))")
     case .storage: throw refused("a storage without a tensor at \(shown(trail))")
     case .global: throw refused("a Python class or function instead of a value at \(shown(trail))")
@@ -26,6 +27,7 @@ extension PickleReader {
     switch container.kind {
     case .list: result = .list(try finish(elements: container.items, trail: &trail))
     case .tuple: result = .tuple(try finish(elements: container.items, trail: &trail))
+    case .dictionary where !classes.isEmpty && hasOtherKeys(container): result = try finish(pairs: container, &trail)
     case .dictionary, .orderedDict, .instance:
       result = .dictionary(try finish(dictionary: container, trail: &trail))
     }
@@ -42,6 +44,27 @@ extension PickleReader {
       trail.removeLast()
     }
     return values
+  }
+
+  /// Whether there are keys that an `ArchiveDictionary` cannot have.
+  private func hasOtherKeys(_ container: Container) -> Bool {
+    stride(from: 0, to: container.items.count - 1, by: 2).contains { position in
+      switch container.items[position] {
+      case .string, .int: false
+      default: true
+      }
+    }
+  }
+
+  private mutating func finish(pairs container: Container, _ trail: inout [String]) throws(FileError) -> ArchiveValue {
+    var pairs: [ArchiveValue] = []
+    for position in stride(from: 0, to: container.items.count - 1, by: 2) {
+      trail.append("\(position / 2)")
+      let key = try finish(container.items[position], trail: &trail)
+      pairs.append(.tuple([key, try finish(container.items[position + 1], trail: &trail)]))
+      trail.removeLast()
+    }
+    return .list(pairs)
   }
 
   private mutating func finish(

@@ -49,6 +49,8 @@ struct PickleReader {
   private let path: String
   private let record: String
   let load: TensorLoader
+  /// Python modules whose classes are read as the dictionaries of their values.
+  let classes: [String]
   private var position = 0
   /// Entries that were copied from one dictionary to another; bounded, as a few bytes can ask for many.
   var copiedCount = 0
@@ -58,21 +60,24 @@ struct PickleReader {
   private var marks: [Int] = []
   private var memo: [Int: Object] = [:]
 
-  private init(_ bytes: [UInt8], path: String, record: String, load: @escaping TensorLoader) {
+  private init(_ bytes: [UInt8], path: String, record: String, classes: [String], load: @escaping TensorLoader) {
     self.bytes = bytes
     self.path = path
     self.record = record
+    self.classes = classes
     self.load = load
   }
 
   /// - Parameters:
   ///   - path: the file, for errors.
   ///   - record: name of the pickle within the file, for errors.
+  ///   - classes: Python modules whose classes are read, too: an instance as the dictionary of its values, and a
+  ///     dictionary with instances as keys as a list of pairs.
   ///   - load: builds the tensors.
   static func value(
-    of bytes: [UInt8], path: String, record: String = "data.pkl", load: @escaping TensorLoader
+    of bytes: [UInt8], path: String, record: String = "data.pkl", classes: [String] = [], load: @escaping TensorLoader
   ) throws(FileError) -> ArchiveValue {
-    var reader = PickleReader(bytes, path: path, record: record, load: load)
+    var reader = PickleReader(bytes, path: path, record: record, classes: classes, load: load)
     let result = try reader.run()
     var trail: [String] = []
     return try reader.finish(result, trail: &trail)

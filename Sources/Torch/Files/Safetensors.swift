@@ -11,7 +11,6 @@ public enum Safetensors {
   public static func save(
     _ tensors: StateDictionary, metadata: [String: String] = [:], to path: String
   ) throws(FileError) {
-    var entries: [(name: String, tensor: Tensor)] = []
     for (name, tensor) in tensors {
       guard name != SafetensorsHeader.metadataKey else {
         throw FileError(path: path, reason: "cannot be written: no tensor can be named '\(name)'")
@@ -19,25 +18,14 @@ public enum Safetensors {
       if let obstacle = tensor.obstacleToSaving {
         throw FileError(path: path, reason: "cannot be written: the tensor '\(name)' \(obstacle)")
       }
-      entries.append((name, tensor))
     }
-    // A stable sort: equal types keep their order.
-    let sorted = entries.enumerated().sorted {
-      ($1.element.tensor.dtype.byteCount, $0.offset) < ($0.element.tensor.dtype.byteCount, $1.offset)
-    }.map(\.element)
-    let header = SafetensorsHeader.json(of: sorted, metadata: metadata)
-    let file = try AtomicFile(path)
-    let needed = 8 + header.count + sorted.reduce(0) { $0 + $1.tensor.byteCount }
-    var count: [UInt8] = []
-    count.append(integer: UInt64(header.count))
-    file.append(count)
-    file.append(header)
-    try file.check(needed: needed)
-    for (_, tensor) in sorted {
-      withoutGradients { tensor.detached().to(.cpu).contiguous() }.withUnsafeBytes { _ = file.append($0) }
-      try file.check(needed: needed)
+    let writer = try SafetensorsWriter(
+      AtomicFile(path), tensors.map { .init(name: $0.key, dtype: $0.value.dtype, shape: $0.value.shape) },
+      metadata: metadata)
+    for entry in writer.entries {
+      if let tensor = tensors[entry.name] { try writer.append(tensor) }
     }
-    try file.commit()
+    try writer.finish()
   }
 
   /// Reads all tensors, in the order in which they lie in the file.
@@ -82,6 +70,14 @@ public enum Safetensors {
     let header = try readHeader(of: file)
     guard let entry = header.entries.first(where: { $0.name == name }) else { return nil }
     return try tensor(entry, header, file)
+  }
+
+  /// Where the tensors lie in a file, by name: the position of the first byte.
+  package static func places(
+    in path: String
+  ) throws(FileError) -> [(name: String, dtype: DType, shape: [Int], offset: Int)] {
+    let header = try readHeader(of: InputFile(path))
+    return header.entries.map { ($0.name, $0.dtype, $0.shape, header.dataOffset + $0.range.lowerBound) }
   }
 
   /// The text that was saved beside the tensors; empty when there is none.

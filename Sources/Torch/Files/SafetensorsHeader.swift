@@ -74,18 +74,19 @@ struct SafetensorsHeader {
   }
 
   /// The header of tensors that follow each other in this order, padded with spaces to a multiple of eight bytes.
-  static func json(of tensors: [(name: String, tensor: Tensor)], metadata: [String: String]) -> [UInt8] {
+  static func json(of entries: [SafetensorsWriter.Entry], metadata: [String: String]) -> [UInt8] {
     var parts: [String] = []
     if !metadata.isEmpty {
       let texts = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
       parts.append("\(quoted(metadataKey)):{\(texts.joined(separator: ","))}")
     }
     var offset = 0
-    for (name, tensor) in tensors {
-      let shape = tensor.shape.map(String.init).joined(separator: ",")
-      let end = offset + tensor.byteCount
-      let type = tensor.dtype.safetensorsName ?? ""
-      parts.append("\(quoted(name)):{\"dtype\":\"\(type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+    for entry in entries {
+      let shape = entry.shape.map(String.init).joined(separator: ",")
+      let end = offset + entry.byteCount
+      let type = entry.dtype.safetensorsName ?? ""
+      parts.append(
+        "\(quoted(entry.name)):{\"dtype\":\"\(type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
       offset = end
     }
     var bytes = Array("{\(parts.joined(separator: ","))}".utf8)

@@ -15,6 +15,9 @@ final class StorageLoader {
     self.folder = folder
   }
 
+  /// One that shares nothing with the tensors of `other`, so that it does not keep what it loads.
+  convenience init(_ other: StorageLoader) { self.init(other.zip, folder: other.folder) }
+
   /// The record of a storage, known to hold what a tensor needs.
   func entry(of storage: PickleReader.Storage, for layout: TensorLayout) throws(FileError) -> ZipReader.Entry {
     let name = "data/\(storage.key)"

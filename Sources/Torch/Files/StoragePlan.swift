@@ -26,14 +26,21 @@ struct StoragePlan {
   private var storages: [Storage] = []
   private var storageOfTensor: [ObjectIdentifier: Int] = [:]
   private var storageOfGroup: [Group: Int] = [:]
+  private let path: String
+  /// Reads the values of a tensor on the meta device.
+  private let load: ((Tensor) throws -> Tensor)?
 
   var storageCount: Int { storages.count }
 
   /// Bytes of all storages together.
   var byteCount: Int { storages.reduce(0) { $0 + $1.range.count * $1.tensors[0].dtype.byteCount } }
 
-  /// - Parameter path: file for errors.
-  init(_ value: ArchiveValue, path: String) throws(FileError) {
+  /// - Parameters:
+  ///   - path: file for errors.
+  ///   - load: makes a tensor of the same shape and type for one on the meta device; without it such a tensor is refused.
+  init(_ value: ArchiveValue, path: String, load: ((Tensor) throws -> Tensor)? = nil) throws(FileError) {
+    self.path = path
+    self.load = load
     var trail: [String] = []
     try collect(value, trail: &trail, path: path)
     for index in storages.indices where storages[index].tensors.count == 1 {
@@ -57,15 +64,22 @@ struct StoragePlan {
   func elementCount(of storage: Int) -> Int { storages[storage].range.count }
 
   /// Calls `body` with the bytes of a storage.
-  func withBytes(of storage: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
+  func withBytes(of storage: Int, _ body: (UnsafeRawBufferPointer) -> Void) throws(FileError) {
     let storage = storages[storage]
-    let source = storage.tensors[0].detached()
     guard !storage.range.isEmpty else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+    let source = try loaded(storage.tensors[0]).detached()
     let flat =
       storage.isPacked
       ? source.contiguous()
       : source.asStrided(size: [storage.range.count], stride: [1], offset: storage.range.lowerBound)
     flat.to(.cpu).withUnsafeBytes(body)
+  }
+
+  private func loaded(_ tensor: Tensor) throws(FileError) -> Tensor {
+    guard tensor.device.kind == .meta, let load else { return tensor }
+    do { return try load(tensor) } catch {
+      throw FileError(path: path, reason: "cannot be written, because a tensor of it cannot be read: \(error)")
+    }
   }
 
   private mutating func collect(_ value: ArchiveValue, trail: inout [String], path: String) throws(FileError) {
@@ -92,6 +106,11 @@ struct StoragePlan {
 
   private mutating func add(_ tensor: Tensor, trail: [String], path: String) throws(FileError) {
     guard storageOfTensor[ObjectIdentifier(tensor)] == nil else { return }
+    if load != nil, tensor.device.kind == .meta, !tensor.isPoisoned {
+      storageOfTensor[ObjectIdentifier(tensor)] = storages.count
+      storages.append(Storage(tensors: [tensor], range: 0..<tensor.count, isPacked: true))
+      return
+    }
     if let obstacle = tensor.obstacleToSaving {
       throw FileError(
         path: path, reason: "cannot be written: the tensor at \(trail.joined(separator: ".")) \(obstacle)")

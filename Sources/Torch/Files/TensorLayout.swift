@@ -45,8 +45,10 @@ struct TensorLayout {
   }
 
   /// Whether the elements are the first of the storage, in order and without gaps.
-  var isContiguousFromStart: Bool {
-    guard offset == 0 else { return false }
-    return zip(shape, zip(strides, Self.contiguousStrides(shape))).allSatisfy { $0 == 1 || $1.0 == $1.1 }
+  var isContiguousFromStart: Bool { offset == 0 && isContiguous }
+
+  /// Whether the elements lie in order and without gaps.
+  var isContiguous: Bool {
+    zip(shape, zip(strides, Self.contiguousStrides(shape))).allSatisfy { $0 == 1 || $1.0 == $1.1 }
   }
 }

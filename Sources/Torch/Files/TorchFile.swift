@@ -16,6 +16,16 @@ public enum TorchFile {
     try save(value, to: file, plan: StoragePlan(value, path: file.path))
   }
 
+  /// Writes a value whose tensors are read while they are written, one at a time.
+  ///
+  /// - Parameter load: makes a tensor of the same shape and type for one on the meta device.
+  package static func save(
+    _ value: ArchiveValue, to path: String, loading load: @escaping (Tensor) throws -> Tensor
+  ) throws {
+    let plan = try StoragePlan(value, path: path, load: load)
+    try save(value, to: AtomicFile(path), plan: plan)
+  }
+
   private static func save(_ value: ArchiveValue, to file: AtomicFile, plan: StoragePlan) throws(FileError) {
     let pickle = PickleWriter(value, storages: plan).bytes
     try write(pickle, plan, to: file)
@@ -30,7 +40,7 @@ public enum TorchFile {
     try writer.add("byteorder", Array("little".utf8))
     for storage in 0..<plan.storageCount {
       var failure: FileError?
-      plan.withBytes(of: storage) { bytes in
+      try plan.withBytes(of: storage) { bytes in
         do throws(FileError) { try writer.add("data/\(storage)", bytes) } catch { failure = error }
       }
       if let failure { throw failure }
@@ -46,8 +56,12 @@ public enum TorchFile {
   ///
   /// - Throws: ``FileError`` when the file is missing, truncated, damaged or not such an archive, or names a Python class
   ///   or function that is not data.
-  public static func load(_ path: String) throws(FileError) -> ArchiveValue {
-    let (zip, folder, bytes) = try open(path)
+  public static func load(_ path: String) throws(FileError) -> ArchiveValue { try load(InputFile(path)) }
+
+  /// Reads an archive that may be a part of a file.
+  package static func load(_ file: InputFile) throws(FileError) -> ArchiveValue {
+    let path = file.path
+    let (zip, folder, bytes) = try open(file)
     let loader = StorageLoader(zip, folder: folder)
     return try PickleReader.value(of: bytes, path: path) { storage, layout throws(FileError) in
       try loader.tensor(storage, layout)
@@ -56,7 +70,11 @@ public enum TorchFile {
 
   /// Opens an archive, checks that it is one of `torch.save`, and reads its pickle.
   static func open(_ path: String) throws(FileError) -> (zip: ZipReader, folder: String, pickle: [UInt8]) {
-    let file = try InputFile(path)
+    try open(InputFile(path))
+  }
+
+  static func open(_ file: InputFile) throws(FileError) -> (zip: ZipReader, folder: String, pickle: [UInt8]) {
+    let path = file.path
     try checkKind(of: file)
     let zip = try ZipReader(file)
     let candidates = zip.entries.values.filter { $0.name == "data.pkl" || $0.name.hasSuffix("/data.pkl") }

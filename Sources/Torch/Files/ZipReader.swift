@@ -71,6 +71,12 @@ final class ZipReader {
     }
   }
 
+  /// Where the bytes of a record begin in the file; nil when it is compressed.
+  func plainOffset(of entry: Entry) throws(FileError) -> Int? {
+    try checkSize(of: entry)
+    return entry.method == 0 ? try dataOffset(of: entry) : nil
+  }
+
   /// Compares the checksum of a record with its bytes, of which only a piece is in memory at a time.
   func verify(_ entry: Entry) throws(FileError) {
     guard entry.method == 0, !entry.isEncrypted else {

@@ -71,7 +71,7 @@ extension Module {
   }
 
   /// The holders of the state dictionary, under every path.
-  private final func stateHolders() -> [(key: String, holder: TensorHolder)] {
+  package final func stateHolders() -> [(key: String, holder: TensorHolder)] {
     var result: [(key: String, holder: TensorHolder)] = []
     for occurrence in occurrences() {
       for (name, parameter) in occurrence.entries.parameters where parameter.isPresent {

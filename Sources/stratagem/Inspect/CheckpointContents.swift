@@ -1,7 +1,7 @@
 internal import Stratagem
 internal import Torch
 
-/// A checkpoint file without the numbers in its tensors.
+/// A checkpoint, a file or a folder, without the numbers in its tensors.
 struct CheckpointContents {
   /// A tensor and its place in the file.
   struct Entry {
@@ -11,13 +11,9 @@ struct CheckpointContents {
     let tensor: Tensor
   }
 
-  enum Format: String {
-    case torch = "torch.save"
-    case safetensors
-  }
-
   let path: String
-  let format: Format
+  /// A word for the format, such as `torch.save`.
+  let format: String
   let byteCount: Int
   let root: ArchiveDictionary
   /// Text beside the tensors of a safetensors file.
@@ -25,22 +21,36 @@ struct CheckpointContents {
   /// All tensors, sorted by their places.
   let entries: [Entry]
   private let archive: TorchArchive?
+  /// What a folder of several files is.
+  private let folder: Checkpoint?
 
   /// - Throws: `FileError` for a file that is missing, damaged or no such file.
   init(_ path: String) throws {
     self.path = path
-    byteCount = try InputFile(path).byteCount
-    if try Self.isSafetensors(path) {
-      format = .safetensors
+    switch try CheckpointLocation.find(path) {
+    case .safetensors(let path):
+      byteCount = try InputFile(path).byteCount
+      format = "safetensors"
       root = ArchiveDictionary(try Safetensors.shapes(of: path))
       metadata = try Safetensors.metadata(of: path)
       archive = nil
-    } else {
+      folder = nil
+    case .torchFile(let path):
       let archive = try TorchArchive(path)
-      format = .torch
+      byteCount = try InputFile(path).byteCount
+      format = "torch.save"
       root = archive.value.dictionaryValue ?? ["value": archive.value]
       metadata = [:]
       self.archive = archive
+      folder = nil
+    case .sharded, .distributed, .deepSpeed:
+      let checkpoint = try Checkpoint.open(path)
+      byteCount = checkpoint.source?.byteCount ?? 0
+      format = checkpoint.source?.format ?? ""
+      root = checkpoint.contents
+      metadata = Dictionary(uniqueKeysWithValues: (checkpoint.source?.facts ?? []).map { ($0.name, $0.value) })
+      archive = nil
+      folder = checkpoint
     }
     var entries: [Entry] = []
     Self.collect(.dictionary(root), "", into: &entries)
@@ -58,7 +68,10 @@ struct CheckpointContents {
   /// Whether there is a `state_dict` among other things, as in a checkpoint of Lightning.
   var isCheckpoint: Bool { root["state_dict"]?.dictionaryValue != nil }
 
-  func verify() throws { try archive?.verify() }
+  func verify() throws {
+    try archive?.verify()
+    try folder?.source?.verify()
+  }
 
   /// Reads a tensor.
   ///
@@ -75,13 +88,8 @@ struct CheckpointContents {
         suggestion: names.isEmpty ? "there are no tensors at all" : "near it: \(nearest)")
     }
     if let archive { return try archive.load(entry.tensor) }
+    if let folder { return try folder.load(entry.tensor) }
     return try Safetensors.load(entry.path, from: path) ?? entry.tensor
-  }
-
-  private static func isSafetensors(_ path: String) throws -> Bool {
-    let file = try InputFile(path)
-    let head = try file.read(at: 0, count: min(9, file.byteCount))
-    return path.hasSuffix(".safetensors") || head.count == 9 && head[8] == UInt8(ascii: "{") && head[0] != 0x80
   }
 
   private static func collect(_ value: ArchiveValue, _ path: String, into entries: inout [Entry]) {

@@ -13,7 +13,7 @@ struct CheckpointJSON {
 
   var tree: JSONTree {
     var members: [(String, JSONTree)] = [
-      ("path", .text(file.path)), ("format", .text(file.format.rawValue)), ("bytes", .number(file.byteCount)),
+      ("path", .text(file.path)), ("format", .text(file.format)), ("bytes", .number(file.byteCount)),
     ]
     members += file.facts.map { ($0.name, .scalar($0.value)) }
     if file.isCheckpoint {

@@ -16,7 +16,7 @@ struct CheckpointReport {
 
   func text(isUTF8: Bool) -> String {
     var lines = [
-      "\(file.path): \(file.isCheckpoint ? "checkpoint" : "tensors"), \(file.format.rawValue), "
+      "\(file.path): \(file.isCheckpoint ? "checkpoint" : "tensors"), \(file.format), "
         + ByteText.of(file.byteCount)
     ]
     if let line = summary { lines.append(line) }

@@ -6,13 +6,16 @@ internal import Torch
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what is in a checkpoint, a saved state_dict or a safetensors file.",
+    abstract: "Show what is in a checkpoint (a file or a folder), a saved state_dict or a safetensors file.",
     discussion: """
       The numbers in tensors are not loaded, but the whole file is read once to compare its checksums; --no-verify \
       leaves that out.
       """)
 
-  @Argument(help: ArgumentHelp("A .ckpt, .pt or .safetensors file.", valueName: "checkpoint"))
+  @Argument(
+    help: ArgumentHelp(
+      "A .ckpt, .pt or .safetensors file, or the folder of a sharded, distributed or DeepSpeed checkpoint.",
+      valueName: "checkpoint"))
   var path: String
 
   @Option(

@@ -53,7 +53,8 @@ struct Probe {
       deterministic: options["deterministic"].flatMap { Determinism(rawValue: $0) } ?? .off,
       detectAnomaly: options.has("detect-anomaly"), callbacks: callbacks + makeModelCheckpoints(),
       loggers: loggers(output),
-      checkpointing: options["checkpoints"] != "no", output: output)
+      checkpointing: options["checkpoints"] != "no",
+      stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) }, output: output)
   }
 
   private func strategy() -> any StrategyConvertible {
@@ -64,6 +65,7 @@ struct Probe {
     }
     if options.has("hook") || options.has("average") { return hookedStrategy() }
     return switch options["strategy"] {
+    case "killed-in-save": KilledInSave(options)
     case "recorded-ddp": RecordedDDP(recorder, startMethod: .relaunch)
     case "recorded-spawn": RecordedDDP(recorder, startMethod: .spawn)
     case "recorded-fork": RecordedDDP(recorder, startMethod: .fork)

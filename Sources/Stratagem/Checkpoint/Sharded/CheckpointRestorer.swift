@@ -1,0 +1,200 @@
+internal import Torch
+internal import TorchNN
+internal import TorchOptim
+
+/// Reads what this rank needs of a checkpoint, and gives it to module and optimizers.
+///
+/// Everything is read, and its checksums are compared, before anything is given away; when that fails on one rank, it
+/// fails on all of them. No rank ever has more in memory than its own share.
+final class CheckpointRestorer {
+  private let checkpoint: Checkpoint
+  private let path: String
+  private let ranks: any RankExchange
+  private let placements: [ObjectIdentifier: ParameterPlacement]
+  private var weights: [(values: Tensor, target: Tensor)] = []
+  private var optimizers: [ArchiveValue]?
+
+  /// Elements that are wanted, and what becomes of them.
+  private struct Wish {
+    let tensor: Tensor
+    let range: Range<Int>
+  }
+
+  init(_ checkpoint: Checkpoint, _ path: String, _ ranks: any RankExchange, _ placements: [ParameterPlacement]) {
+    self.checkpoint = checkpoint
+    self.path = path
+    self.ranks = ranks
+    self.placements = Dictionary(
+      placements.map { (ObjectIdentifier($0.parameter), $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Reads what the module and the optimizers need. Called on all ranks.
+  ///
+  /// - Parameter optimizers: nil to leave their state where it is.
+  func read(into module: AnyLightningModule, _ optimizers: [Optimizer]?) throws {
+    _ = try ranks.together(path) { () -> Bool in
+      try withErrorScope {
+        var requests: [TensorRequest] = []
+        try collectWeights(of: module, &requests)
+        if let optimizers, let states = checkpoint["optimizer_states"]?.listValue, states.count == optimizers.count {
+          let names = Dictionary(
+            module.stateHolders().map { (ObjectIdentifier($0.holder), $0.key) }, uniquingKeysWith: { first, _ in first }
+          )
+          self.optimizers = try zip(optimizers, states).map { optimizer, state in
+            try collect(state, of: optimizer, names, &requests)
+          }
+        }
+        if let source = checkpoint.source { try source.read(requests) }
+      }
+      return true
+    }
+  }
+
+  /// Puts the weights into the module; their memory is free afterwards.
+  func applyWeights(to module: AnyLightningModule) throws {
+    defer { weights = [] }
+    try withErrorScope {
+      withoutGradients {
+        for (values, target) in weights { target.copy(from: values.reshaped(target.shape)) }
+      }
+    }
+    module.apply { $0.didLoadState() }
+  }
+
+  /// The states of the optimizers as they have to be loaded here; nil when they were not read.
+  func takeStates() -> [ArchiveValue]? {
+    defer { optimizers = nil }
+    return optimizers
+  }
+
+  /// Whether states share no memory with anything else.
+  var ownsStates: Bool { checkpoint.source != nil }
+
+  private func collectWeights(of module: AnyLightningModule, _ requests: inout [TensorRequest]) throws {
+    guard let state = checkpoint.stateDictionary else {
+      throw CheckpointError(path: path, reason: "there is no 'state_dict' in it, so it is not a training checkpoint")
+    }
+    var missing: [String] = []
+    var mismatched: [StateDictionaryError.Mismatch] = []
+    var shapes: [String: [Int]] = [:]
+    var known: Set<String> = []
+    var done: Set<ObjectIdentifier> = []
+    for (key, holder) in module.stateHolders() {
+      known.insert(key)
+      let placement = placements[ObjectIdentifier(holder)]
+      let expected = placement?.shape ?? holder.tensor.shape
+      guard let source = state[key] else {
+        missing.append(key)
+        shapes[key] = expected
+        continue
+      }
+      guard source.shape == expected || expected.isEmpty && source.shape == [1] else {
+        mismatched.append(.init(key: key, expected: expected, found: source.shape))
+        continue
+      }
+      guard done.insert(ObjectIdentifier(holder)).inserted else { continue }
+      let wish = Wish(tensor: source, range: placement?.range ?? 0..<source.count)
+      weights.append((try values(wish, &requests), holder.tensor.detached()))
+    }
+    let unexpected = Array(state.keys).filter { !known.contains($0) }
+    guard missing.isEmpty, unexpected.isEmpty, mismatched.isEmpty else {
+      for key in unexpected { shapes[key] = state[key]?.shape }
+      let error = StateDictionaryError(
+        moduleType: "\(type(of: module))", missing: missing, unexpected: unexpected, mismatched: mismatched,
+        shapes: shapes)
+      throw CheckpointError(path: path, reason: "it is of another model than \(type(of: module)).\n\(error)")
+    }
+  }
+
+  /// The elements: a part of a tensor in memory, or memory that a request fills.
+  private func values(_ wish: Wish, _ requests: inout [TensorRequest]) throws -> Tensor {
+    guard wish.tensor.device.kind == .meta else {
+      return withoutGradients {
+        let flat = wish.tensor.detached().flattened()
+        guard wish.range.count != flat.count else { return flat }
+        return flat.narrowed(dim: 0, start: wish.range.lowerBound, length: wish.range.count)
+      }
+    }
+    guard let source = checkpoint.source, source.holds(wish.tensor) else {
+      throw CheckpointError(
+        path: path,
+        reason:
+          "a tensor of shape \(wish.tensor.shape) was computed from one whose values are still in the file; a hook "
+          + "that computes with tensors has to read them with checkpoint.load(_:)")
+    }
+    let request = TensorRequest(wish.tensor, wish.range)
+    requests.append(request)
+    return request.target
+  }
+
+  /// The state of an optimizer with the elements of this rank, numbered as the optimizer numbers its parameters.
+  private func collect(
+    _ state: ArchiveValue, of optimizer: Optimizer, _ names: [ObjectIdentifier: String],
+    _ requests: inout [TensorRequest]
+  ) throws -> ArchiveValue {
+    guard let saved = state.dictionaryValue, let groups = saved["param_groups"]?.listValue,
+      groups.count == optimizer.parameterGroups.count
+    else { return state }
+    let states = saved["state"]?.dictionaryValue ?? [:]
+    var own = ArchiveDictionary()
+    var ownGroups: [ArchiveValue] = []
+    var offset = 0
+    for (group, value) in zip(optimizer.parameterGroups, groups) {
+      guard var entries = value.dictionaryValue, let numbers = entries["params"]?.listValue?.compactMap(\.intValue),
+        numbers.count == group.parameters.count
+      else {
+        ownGroups.append(value)
+        offset += group.parameters.count
+        continue
+      }
+      let ordered = Self.order(
+        numbers, saved: entries["param_names"]?.listValue?.compactMap(\.stringValue) ?? [],
+        own: group.parameters.map { placements[ObjectIdentifier($0)]?.name ?? names[ObjectIdentifier($0)] })
+      for (position, number) in ordered.enumerated() {
+        guard let kept = states[number]?.dictionaryValue else { continue }
+        // Without elements there is no state, as when training began here.
+        let placement = placements[ObjectIdentifier(group.parameters[position])]
+        if placement?.range.isEmpty == true, placement?.shape.contains(0) == false { continue }
+        own[offset + position] = .dictionary(try collect(kept, of: group.parameters[position], &requests))
+      }
+      entries["param_names"] = nil
+      entries["params"] = .list((offset..<offset + numbers.count).map { .int($0) })
+      ownGroups.append(.dictionary(entries))
+      offset += numbers.count
+    }
+    return .dictionary(["state": .dictionary(own), "param_groups": .list(ownGroups)])
+  }
+
+  /// The numbers of saved parameters in the order of the own ones: by name where all are known, else as they are.
+  private static func order(_ numbers: [Int], saved: [String], own: [String?]) -> [Int] {
+    let own = own.compactMap { $0 }
+    guard saved.count == numbers.count, own.count == numbers.count, Set(saved) == Set(own),
+      Set(own).count == own.count
+    else { return numbers }
+    let numberOfName = Dictionary(uniqueKeysWithValues: zip(saved, numbers))
+    return own.compactMap { numberOfName[$0] }
+  }
+
+  private func collect(
+    _ state: ArchiveDictionary, of parameter: AnyParameter, _ requests: inout [TensorRequest]
+  ) throws -> ArchiveDictionary {
+    let placement = placements[ObjectIdentifier(parameter)]
+    var result = ArchiveDictionary()
+    for (key, value) in state {
+      guard case .tensor(let tensor) = value else {
+        result[key] = value
+        continue
+      }
+      if let placement, OptimizerStateLayout.isPartitioned(key.text, tensor.shape, as: placement.shape) {
+        let part = try values(Wish(tensor: tensor, range: placement.range), &requests)
+        // What is listed but held as a whole keeps its shape.
+        let shape = parameter.tensor.shape
+        result[key] = .tensor(shape.reduce(1, *) == part.count ? part.reshaped(shape) : part)
+      } else {
+        let whole = try values(Wish(tensor: tensor, range: 0..<tensor.count), &requests)
+        result[key] = .tensor(whole.reshaped(tensor.shape))
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import Testing
+import Torch
+
+@Suite("Runs whose checkpoints all ranks write")
+struct ShardedRunTests {
+  /// A strategy on a number of ranks.
+  struct Place: Sendable, CustomTestStringConvertible {
+    let strategy: String
+    let ranks: Int
+    var testDescription: String { "\(strategy) on \(ranks)" }
+
+    init(_ strategy: String, _ ranks: Int) {
+      self.strategy = strategy
+      self.ranks = ranks
+    }
+
+    /// The same batches of twelve samples, whatever the number of ranks.
+    var options: [String] {
+      ["strategy=\(strategy)", "train=72", "batch=\(12 / (strategy == "dp" ? 1 : ranks))", "epochs=2", "shuffle"]
+        + ["optimizer=adamw", "lr=0.01", "schedule=cosine", "total=12", "val=-1"]
+    }
+  }
+
+  static let places = [
+    Place("single_device", 1), Place("ddp", 1), Place("ddp", 2), Place("ddp", 3), Place("dp", 2),
+  ]
+
+  /// The step in the middle of the second epoch at which runs are interrupted.
+  static let stop = 8
+
+  @Test("To the bit on as many ranks: weights, metrics, random numbers", arguments: [1, 2, 3])
+  func toTheBit(ranks: Int) throws {
+    let options = [
+      "train=36", "batch=4", "epochs=2", "optimizer=adamw", "lr=0.01", "schedule=cosine", "dropout=0.5", "shuffle",
+      "state=sharded",
+    ]
+    let whole = try ProbeRun("fit", ranks, options: options).succeeded()
+    let part = try ProbeRun("fit", ranks, options: options + ["steps=\(9 / ranks + 1)"]).succeeded()
+    let folder = "checkpoints/last.ckpt"
+    #expect(part.folder.names(in: folder) == ["latest", "v1"])
+    let files = (0..<ranks).map { "rank-0000\($0).safetensors" }
+    #expect(part.folder.names(in: folder + "/v1") == ["common.ckpt", "manifest.json"] + files)
+    let rest = try ProbeRun(
+      "fit", ranks, options: options + ["resume=\(part.folder.path)/\(folder)"], folder: part.folder
+    ).succeeded()
+    #expect(rest.weightSums == whole.weightSums)
+    #expect(Set(rest.weightSums).count == 1 && rest.weightSums.count == ranks)
+    #expect(rest.folder.text("metrics.csv") == whole.folder.text("metrics.csv"))
+  }
+
+  @Test("Saved with each strategy and number of ranks, resumed with each")
+  func matrix() throws {
+    let reference = try ProbeRun("fit", 1, options: Place("single_device", 1).options).succeeded()
+    let expected = try reference.metrics.rows("train/loss")
+    let saved = try Self.places.map { place in
+      try ProbeRun("fit", place.ranks, options: place.options + ["steps=\(Self.stop)", "state=sharded"]).succeeded()
+    }
+    for (number, target) in Self.places.enumerated() {
+      // Every strategy goes on from another one's checkpoint, each time from one further away.
+      let source = (number * 2 + 1) % Self.places.count
+      let path = "\(saved[source].folder.path)/checkpoints/last.ckpt"
+      let rest = try ProbeRun("fit", target.ranks, options: target.options + ["resume=\(path)"]).succeeded()
+      let name = "\(target.testDescription) from \(Self.places[source].testDescription)"
+      let found = try rest.metrics.rows("train/loss")
+      #expect(found.map(\.step) == Array(Self.stop..<12), "\(name)")
+      for (row, expected) in zip(found, expected.dropFirst(Self.stop)) {
+        expectClose(row.value, expected.value, within: 2e-5, "loss of step \(row.step), \(name)")
+      }
+    }
+  }
+
+  @Test("Single files and folders in the place of each other")
+  func otherForm() throws {
+    let place = Place("ddp", 2)
+    let whole = try ProbeRun("fit", 2, options: place.options).succeeded()
+    for (first, second) in [("sharded", "full"), ("full", "sharded")] {
+      let part = try ProbeRun("fit", 2, options: place.options + ["steps=\(Self.stop)", "state=\(first)"]).succeeded()
+      let path = "\(part.folder.path)/checkpoints/last.ckpt"
+      let rest = try ProbeRun(
+        "fit", 2, options: place.options + ["resume=\(path)", "state=\(second)"], folder: part.folder
+      ).succeeded()
+      #expect(rest.weightSums == whole.weightSums)
+      // The run went on with the same name, in the other form.
+      #expect(rest.folder.names(in: "checkpoints/last.ckpt").isEmpty == (second == "full"))
+      #expect(rest.folder.names(in: "checkpoints") == ["last.ckpt"])
+    }
+  }
+
+  @Test("The best are kept and the others removed, and words find them", arguments: [1, 2])
+  func best(ranks: Int) throws {
+    let run = try ProbeRun(
+      "words", ranks, "monitor=train/sum_epoch", "keep=2", "train=24", "batch=6", "epochs=4", "state=sharded"
+    ).succeeded()
+    let names = run.folder.names(in: "checkpoints")
+    #expect(names.count == 3 && names.contains("last.ckpt"), "\(names)")
+    for name in names { #expect(run.folder.names(in: "checkpoints/\(name)").contains("latest"), "\(name)") }
+    #expect(run.run.output.contains("best ") && run.run.output.contains("last "))
+    #expect(!run.run.output.contains("nan"))
+  }
+
+  @Test("Processes that were spawned or forked write together, too", arguments: ["ddp_spawn", "ddp_fork"])
+  func startMethods(strategy: String) throws {
+    let place = Place(strategy, 2)
+    let part = try ProbeRun("fit", 2, options: place.options + ["steps=\(Self.stop)", "state=sharded"]).succeeded()
+    let folder = "checkpoints/last.ckpt"
+    #expect(part.folder.names(in: folder + "/v1").contains("rank-00001.safetensors"))
+    let whole = try ProbeRun("fit", 2, options: Place("ddp", 2).options).succeeded()
+    let rest = try ProbeRun("fit", 2, options: place.options + ["resume=\(part.folder.path)/\(folder)"]).succeeded()
+    #expect(Set(rest.weightSums).subtracting(whole.weightSums).isEmpty, "\(rest.weightSums)")
+  }
+
+  @Test("A rank that is killed while it saves: the checkpoint before is loaded")
+  func killed() throws {
+    let options = ["train=72", "batch=6", "epochs=1", "every-steps=2", "state=sharded", "strategy=killed-in-save"]
+    let run = try ProbeRun("fit", 2, options: options + ["save=2", "rank=1"])
+    #expect(run.status != 0)
+    #expect(run.run.errors.contains("rank 1"), "\(run.run.errors)")
+    let folder = "checkpoints/last.ckpt"
+    #expect(run.folder.text(folder + "/latest") == "v1\n")
+    #expect(run.folder.names(in: folder).count >= 2)
+    let rest = try ProbeRun(
+      "fit", 2, "train=72", "batch=6", "epochs=1", "state=sharded", "strategy=ddp",
+      "resume=\(run.folder.path)/\(folder)", folder: run.folder
+    ).succeeded()
+    let whole = try ProbeRun("fit", 2, "train=72", "batch=6", "epochs=1", "strategy=ddp").succeeded()
+    #expect(rest.weightSums == whole.weightSums)
+    // The next save has removed what the killed one left.
+    #expect(rest.folder.names(in: folder).count == 2)
+  }
+
+  @Test("Bad input fails on all ranks with one error that names the file", arguments: [1, 2])
+  func damage(ranks: Int) throws {
+    let run = try ProbeRun("fit", ranks, "epochs=1", "state=sharded").succeeded()
+    let path = "\(run.folder.path)/checkpoints/last.ckpt"
+    func failure(_ path: String, _ options: String...) throws -> String {
+      let resumed = try ProbeRun("fit", ranks, options: ["epochs=2", "resume=\(path)", "checkpoints=no"] + options)
+      #expect(resumed.status == 1)
+      #expect(resumed.run.errorLines.count { $0.hasPrefix("Error: ") } == 1, "\(resumed.run.errors)")
+      return resumed.failure
+    }
+    let name = "checkpoints/last.ckpt/v1/rank-00000.safetensors"
+    let good = try #require(run.folder.bytes(name))
+    var bad = good
+    bad[good.count - 3] ^= 16
+    let url = URL(filePath: "\(run.folder.path)/\(name)")
+    try bad.write(to: url)
+    #expect(try failure(path).contains("\(name): is damaged: the checksum of bytes 0..<\(good.count) does not match"))
+    try good.prefix(good.count / 2).write(to: url)
+    #expect(try failure(path).contains("\(name): is truncated"))
+    try FileManager.default.removeItem(at: url)
+    #expect(try failure(path).contains("\(name): cannot open the file"))
+    try good.write(to: url)
+    let other = try failure(path, "model=other")
+    #expect(other.contains("checkpoint '\(path)': ") && other.contains("it is of another model than OtherModel."))
+    #expect(other.contains("missing: head.weight") && other.contains("unexpected: fc2.weight"))
+    #expect(try failure(run.folder.path).contains("the folder is no checkpoint"))
+    try ProbeRun("fit", ranks, "epochs=2", "resume=\(path)/v1/manifest.json", "checkpoints=no").succeeded()
+  }
+
+  @Test("What writes files on rank 0 does not go together with ranks that all write")
+  func asynchronous() throws {
+    let run = try ProbeRun("fit", 2, "epochs=1", "state=sharded", "async")
+    #expect(run.status == 1)
+    #expect(run.failure.contains("AsyncCheckpointIO writes what rank 0 holds, but stateDictType: .sharded"))
+  }
+}
