@@ -123,6 +123,11 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   // Checkpoints
+  /// Each rank reads its elements of a checkpoint, which it knows once the parameters are partitioned.
+  open override var restoresCheckpointAfterSetUp: Bool { true }
+
+  open override func didRestoreWeights() throws { try engine?.refresh() }
+
   /// Whole parameters on rank 0; empty on the other ranks.
   open override func moduleState() throws -> StateDictionary {
     guard let engine, engine.isActive else { return try super.moduleState() }

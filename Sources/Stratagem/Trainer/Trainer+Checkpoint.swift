@@ -36,10 +36,6 @@ extension Trainer {
 
   /// Writes the state of training on rank 0 without asking the other ranks anything.
   func saveAlone(to paths: [String], weightsOnly: Bool) throws {
-    guard strategy.parameterPlacements.isEmpty else {
-      return announce(
-        "note: the state is not saved: the other ranks, which hold parts of it, may not be there any more")
-    }
     if strategy.stateDictType == .sharded { return try saveShardedAlone(to: paths, weightsOnly: weightsOnly) }
     try write(stepRows.drain())
     if isGlobalZero { for logger in loggers { try logger.flush() } }

@@ -58,19 +58,22 @@ extension Trainer {
 
   private func restoreOptimizers(_ checkpoint: Checkpoint, _ path: String) throws {
     defer { restorer = nil }
-    guard var states = checkpoint["optimizer_states"]?.listValue else {
+    guard let states = checkpoint["optimizer_states"]?.listValue else {
       throw CheckpointError(
         path: path,
         reason: "there are no 'optimizer_states' in it: it holds weights only; load them instead of resuming")
     }
-    if let own = restorer?.takeStates() { states = own }
     let schedules = checkpoint["lr_schedulers"]?.listValue ?? []
     try requireEqual(states.count, strategy.optimizers.count, "optimizer state", path)
     try requireEqual(schedules.count, strategy.schedules.count, "learning-rate schedule", path)
     try naming(path, "") {
       try withErrorScope {
-        for (optimizer, state) in zip(strategy.optimizers, states) {
-          try optimizer.load(strategy.localOptimizerState(state, of: optimizer))
+        for (number, (optimizer, state)) in zip(strategy.optimizers, states).enumerated() {
+          if let own = restorer?.takeState(of: number) {
+            try optimizer.load(own, adoptingTensors: restorer?.ownsStates == true)
+          } else {
+            try optimizer.load(strategy.localOptimizerState(state, of: optimizer))
+          }
         }
         for (entry, state) in zip(strategy.schedules, schedules) { try entry.schedule.load(state) }
       }

@@ -61,10 +61,11 @@ final class CheckpointRestorer {
     module.apply { $0.didLoadState() }
   }
 
-  /// The states of the optimizers as they have to be loaded here; nil when they were not read.
-  func takeStates() -> [ArchiveValue]? {
-    defer { optimizers = nil }
-    return optimizers
+  /// The state of an optimizer as it has to be loaded here, to be asked for once; nil when it was not read.
+  func takeState(of number: Int) -> ArchiveValue? {
+    guard let states = optimizers, states.indices.contains(number) else { return nil }
+    defer { optimizers?[number] = ArchiveValue.none }
+    return states[number]
   }
 
   /// Whether states share no memory with anything else.
