@@ -96,7 +96,7 @@ extension Optimizer {
       for (position, number) in zip(group.parameters.indices, numbers) {
         var reader = StateReader(
           states[number] ?? .dictionary(ArchiveDictionary()), context: group.label(position, offset: offset))
-        reader.adoptsTensors = adoptingTensors
+        reader.sharesTensors = adoptingTensors
         setState(&reader, of: position, in: group, dryRun: dryRun)
         problems += reader.problems
       }

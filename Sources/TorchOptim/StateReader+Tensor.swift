@@ -20,10 +20,7 @@ extension StateReader {
         return nil
       }
       guard !dryRun else { return nil }
-      // What nobody else holds becomes the state itself, so that no second copy of it is ever in memory.
-      if adoptsTensors, saved.dtype == parameter.dtype, saved.device == parameter.device, saved.isContiguous,
-        parameter.isContiguous
-      {
+      if sharesTensors, saved.dtype == parameter.dtype, saved.device == parameter.device, saved.isContiguous {
         return saved
       }
       let copy = Aten.empty_like(Aten.detach(parameter))
