@@ -185,7 +185,7 @@ private struct TensorIdentity: Hashable {
   init(_ tensor: Tensor) {
     let isPlaceholder = tensor.isPoisoned || tensor.device.kind == .meta
     storage =
-      isPlaceholder ? UInt(bitPattern: ObjectIdentifier(tensor).hashValue) : tensor.storageIdentifier
+      isPlaceholder ? UInt(bitPattern: ObjectIdentifier(tensor)) : tensor.storageIdentifier
     offset = isPlaceholder ? 0 : tensor.storageOffset
     shape = isPlaceholder ? [] : tensor.shape
     strides = isPlaceholder ? [] : tensor.strides

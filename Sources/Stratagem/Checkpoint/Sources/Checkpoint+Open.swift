@@ -16,7 +16,8 @@ extension Checkpoint {
         throw CheckpointError(path: path, reason: "the file holds no dictionary, so it is not a checkpoint")
       }
       let isPlain = contents["state_dict"] == nil && contents.stateDictionary != nil
-      return Checkpoint(isPlain ? ["state_dict": .dictionary(contents)] : contents, source: source)
+      if isPlain { return Checkpoint(["state_dict": .dictionary(contents)], source: source) }
+      return Checkpoint(try loadingRest(of: contents, from: source), source: source)
     case .safetensors(let file):
       let source = try SafetensorsSource(file)
       return Checkpoint(["state_dict": .dictionary(ArchiveDictionary(source.state))], source: source)
@@ -28,8 +29,30 @@ extension Checkpoint {
       return Checkpoint(source.contents, source: source)
     case .deepSpeed(let folder):
       let source = try DeepSpeedSource(folder)
-      return Checkpoint(source.contents, source: source)
+      return Checkpoint(try loadingRest(of: source.contents, from: source), source: source)
     }
+  }
+
+  /// Reads the tensors outside of module and optimizers, such as random states: they are small, and every rank needs them.
+  private static func loadingRest(
+    of contents: ArchiveDictionary, from source: any TensorSource
+  ) throws -> ArchiveDictionary {
+    func loaded(_ value: ArchiveValue) throws -> ArchiveValue {
+      switch value {
+      case .tensor(let tensor): return .tensor(source.holds(tensor) ? try source.load(tensor) : tensor)
+      case .list(let values): return .list(try values.map(loaded))
+      case .tuple(let values): return .tuple(try values.map(loaded))
+      case .dictionary(var dictionary):
+        for (key, value) in dictionary { dictionary[key] = try loaded(value) }
+        return .dictionary(dictionary)
+      case .none, .bool, .int, .double, .string: return value
+      }
+    }
+    var contents = contents
+    for (key, value) in contents where !["state_dict", "optimizer_states"].contains(key.text) {
+      contents[key] = try loaded(value)
+    }
+    return contents
   }
 
   /// The values of a tensor of ``contents``.
