@@ -124,7 +124,7 @@ open class ShardedStrategy: ParallelStrategy {
 
   // Checkpoints
   /// Each rank reads its elements of a checkpoint, which it knows once the parameters are partitioned.
-  open override var restoresCheckpointAfterSetUp: Bool { true }
+  open override var readsCheckpointsInParts: Bool { true }
 
   open override func didRestoreWeights() throws { try engine?.refresh() }
 

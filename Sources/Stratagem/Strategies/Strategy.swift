@@ -67,6 +67,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   // What the trainer has to know
   /// Whether weights are loaded after ``setUp(_:)``, because that is when parameters exist, instead of before it.
   open var restoresCheckpointAfterSetUp: Bool { false }
+  /// Whether each rank reads of a checkpoint, also of a single file, what it holds after ``setUp(_:)``, and nothing else.
+  open var readsCheckpointsInParts: Bool { restoresCheckpointAfterSetUp }
   /// Whether the trainer restores the state of optimizers and schedules; otherwise the strategy does.
   open var restoresOptimizer: Bool { true }
   /// Whether the strategy accumulates the gradients of several batches itself: every batch then ends with a step.

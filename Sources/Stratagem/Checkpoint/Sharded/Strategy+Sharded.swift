@@ -46,7 +46,7 @@ extension Strategy {
     let isCustom = checkpointIO.map { !($0 is FileCheckpointIO) && !($0 is AsyncCheckpointIO) } ?? false
     if isCustom, !ShardedFolder.isFolder(path) { return nil }
     let location = try CheckpointLocation.find(path)
-    guard location.isFolder || restoresCheckpointAfterSetUp else { return nil }
+    guard location.isFolder || readsCheckpointsInParts else { return nil }
     var checkpoint = try Checkpoint.open(location, path)
     if weightsOnly {
       checkpoint["optimizer_states"] = nil
