@@ -57,6 +57,8 @@ struct ShardManifest: Codable {
   struct Common: Codable {
     let name: String
     let bytes: Int
+    /// CRC-32C of the file.
+    let checksum: UInt32
   }
 
   var format = currentFormat

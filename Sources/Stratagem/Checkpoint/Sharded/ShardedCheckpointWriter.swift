@@ -143,9 +143,12 @@ struct ShardedCheckpointWriter {
       files.append(file)
     }
     for number in entries.indices { entries[number].pieces.sort { $0.start < $1.start } }
-    let common = try InputFile("\(place.folder)/\(ShardedFolder.commonName)").byteCount
+    let common = try InputFile("\(place.folder)/\(ShardedFolder.commonName)").readAll()
     return ShardManifest(
-      strategy: strategy, worldSize: reports.count, common: .init(name: ShardedFolder.commonName, bytes: common),
+      strategy: strategy, worldSize: reports.count,
+      common: .init(
+        name: ShardedFolder.commonName, bytes: common.count,
+        checksum: common.withUnsafeBytes { BlockChecksums.checksum(of: $0) }),
       files: files, tensors: entries, aliases: aliases,
       values: values.compactMap { key, value in
         key.owner.flatMap { owner in ManifestScalar(value).map { .init(owner: owner, value: $0) } }

@@ -30,6 +30,12 @@ final class ShardedSource: TensorSource {
     manifest = try ShardManifest(json: InputFile(manifestPath).readAll(), path: manifestPath)
     for file in manifest.files { try Self.check(folder, file.name, file.bytes) }
     try Self.check(folder, manifest.common.name, manifest.common.bytes)
+    let bytes = try InputFile("\(folder)/\(manifest.common.name)").readAll()
+    guard bytes.withUnsafeBytes({ BlockChecksums.checksum(of: $0) }) == manifest.common.checksum else {
+      throw FileError(
+        path: "\(folder)/\(manifest.common.name)",
+        reason: "is damaged: its checksum does not match; load another checkpoint")
+    }
     guard case .dictionary(let common) = try TorchFile.load("\(folder)/\(manifest.common.name)") else {
       throw CheckpointError(path: path, reason: "\(manifest.common.name) holds no dictionary")
     }

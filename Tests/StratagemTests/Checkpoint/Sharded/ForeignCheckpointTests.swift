@@ -22,9 +22,13 @@ struct ForeignCheckpointTests {
     for optimizer in checkpoint["optimizer_states"]?.listValue ?? [] {
       for (index, entries) in optimizer["state"]?.dictionaryValue ?? [:] {
         for (key, value) in entries.dictionaryValue ?? [:] {
-          let step = try value.intValue.map(Double.init) ?? value.tensorValue.map { try checkpoint.load($0).scalar() }
-          lines.append(
-            "\(index) \(key) \(key == "step" ? "\(step ?? .nan)" : try fingerprint(loaded(value, of: checkpoint)))")
+          if key == "step" {
+            let step =
+              try value.intValue.map { Double($0) } ?? value.tensorValue.map { try checkpoint.load($0).scalar() }
+            lines.append("\(index) step \(step ?? .nan)")
+          } else {
+            lines.append("\(index) \(key) \(try fingerprint(loaded(value, of: checkpoint)))")
+          }
         }
       }
       for group in optimizer["param_groups"]?.listValue ?? [] { lines.append(try fingerprint(group)) }
