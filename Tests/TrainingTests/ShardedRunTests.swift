@@ -24,8 +24,7 @@ struct ShardedRunTests {
 
   static let places = [
     Place("single_device", 1), Place("ddp", 1), Place("ddp", 2), Place("ddp", 3), Place("dp", 2),
-    Place("ddp_sharded", 1), Place("ddp_sharded", 2), Place("ddp_sharded", 3), Place("fsdp", 1), Place("fsdp", 2),
-    Place("fsdp", 3),
+    Place("ddp_sharded", 1), Place("ddp_sharded", 2), Place("ddp_sharded", 3),
   ]
 
   /// The step in the middle of the second epoch at which runs are interrupted.
