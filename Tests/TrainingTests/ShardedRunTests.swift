@@ -72,6 +72,32 @@ struct ShardedRunTests {
     }
   }
 
+  @Test("Parameters that are partitioned are written and read by those who hold them")
+  func partitioned() throws {
+    let common = ["accumulate=2", "clip=0.05", "schedule=cosine", "tied"]
+    let whole = try ShardedRun(1, common + ["steps=9"])
+    let expected = Array(try whole.losses.reversed())
+    let places = [
+      Place("single_device", 1), Place("fsdp-units", 1), Place("fsdp-units", 2), Place("fsdp-units", 3), Place("ddp", 2),
+      Place("ddp_sharded", 3),
+    ]
+    let saved = try places.map { place in
+      try ShardedRun(place.ranks, common + ["steps=6", "strategy=\(place.strategy)", "state=sharded"]).probe.succeeded()
+    }
+    for (number, target) in places.enumerated() {
+      let source = (number + 2) % places.count
+      let path = "\(saved[source].folder.path)/checkpoints/last.ckpt"
+      let rest = try ShardedRun(target.ranks, common + ["steps=9", "strategy=\(target.strategy)", "resume=\(path)"])
+      let losses = try rest.losses
+      #expect(!losses.isEmpty)
+      for (found, expected) in zip(losses.reversed(), expected) {
+        expectClose(
+          found, expected, within: 1e-9, "\(target.testDescription) from \(places[source].testDescription)")
+      }
+      #expect(try largestDifference(rest.checkpoint, whole.checkpoint) < 1e-8)
+    }
+  }
+
   @Test("Single files and folders in the place of each other")
   func otherForm() throws {
     let place = Place("ddp", 2)

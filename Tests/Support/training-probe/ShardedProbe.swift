@@ -28,7 +28,8 @@ struct ShardedProbe {
       strategy: strategy, accelerator: "cpu", devices: .count(options.devices), precision: try precision,
       until: .steps(options.int("steps", 10)), accumulate: options.int("accumulate", 1),
       clipNorm: options.double("clip"), validationInterval: .all, logInterval: 1,
-      callbacks: options.has("summary") ? [ModelSummary()] : [], output: options.folder, progress: .silent)
+      callbacks: options.has("summary") ? [ModelSummary()] : [],
+      stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) }, output: options.folder, progress: .silent)
   }
 
   private var precision: any PrecisionConvertible {
