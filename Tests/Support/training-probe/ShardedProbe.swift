@@ -29,7 +29,8 @@ struct ShardedProbe {
       until: .steps(options.int("steps", 10)), accumulate: options.int("accumulate", 1),
       clipNorm: options.double("clip"), validationInterval: .all, logInterval: 1,
       callbacks: options.has("summary") ? [ModelSummary()] : [],
-      stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) }, output: options.folder, progress: .silent)
+      stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) }, output: options.folder, progress: .silent
+    )
   }
 
   private var precision: any PrecisionConvertible {
