@@ -78,9 +78,8 @@ struct ShardedRunTests {
     let whole = try ShardedRun(1, common + ["steps=9"])
     let expected = Array(try whole.losses.reversed())
     let places = [
-      Place("single_device", 1), Place("fsdp-units", 1), Place("fsdp-units", 2), Place("fsdp-units", 3),
+      Place("single_device", 1), Place("ddp_sharded", 1), Place("ddp_sharded", 2), Place("ddp_sharded", 3),
       Place("ddp", 2),
-      Place("ddp_sharded", 3),
     ]
     let saved = try places.map { place in
       try ShardedRun(place.ranks, common + ["steps=6", "strategy=\(place.strategy)", "state=sharded"]).probe.succeeded()

@@ -11,6 +11,8 @@ final class CheckpointRestorer {
   private let path: String
   private let ranks: any RankExchange
   private let placements: [ObjectIdentifier: ParameterPlacement]
+  /// The same by the tensor that is held: tied properties hold the same one.
+  private let placementOfTensor: [ObjectIdentifier: ParameterPlacement]
   private var weights: [(values: Tensor, target: Tensor)] = []
   private var optimizers: [ArchiveValue]?
 
@@ -26,6 +28,8 @@ final class CheckpointRestorer {
     self.ranks = ranks
     self.placements = Dictionary(
       placements.map { (ObjectIdentifier($0.parameter), $0) }, uniquingKeysWith: { first, _ in first })
+    placementOfTensor = Dictionary(
+      placements.map { (ObjectIdentifier($0.parameter.tensor), $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// Reads what the module and the optimizers need. Called on all ranks.
@@ -82,7 +86,7 @@ final class CheckpointRestorer {
     var done: Set<ObjectIdentifier> = []
     for (key, holder) in module.stateHolders() {
       known.insert(key)
-      let placement = placements[ObjectIdentifier(holder)]
+      let placement = placements[ObjectIdentifier(holder)] ?? placementOfTensor[ObjectIdentifier(holder.tensor)]
       let expected = placement?.shape ?? holder.tensor.shape
       guard let source = state[key] else {
         missing.append(key)
@@ -93,7 +97,7 @@ final class CheckpointRestorer {
         mismatched.append(.init(key: key, expected: expected, found: source.shape))
         continue
       }
-      guard done.insert(ObjectIdentifier(holder)).inserted else { continue }
+      guard done.insert(ObjectIdentifier(holder.tensor)).inserted else { continue }
       let wish = Wish(tensor: source, range: placement?.range ?? 0..<source.count)
       weights.append((try values(wish, &requests), holder.tensor.detached()))
     }

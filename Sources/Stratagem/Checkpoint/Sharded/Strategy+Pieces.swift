@@ -18,6 +18,8 @@ extension Strategy {
     let pieces = TensorPieces()
     let placements = Dictionary(
       parameterPlacements.map { (ObjectIdentifier($0.parameter), $0) }, uniquingKeysWith: { first, _ in first })
+    let placementOfTensor = Dictionary(
+      parameterPlacements.map { (ObjectIdentifier($0.parameter.tensor), $0) }, uniquingKeysWith: { first, _ in first })
     let holders = module?.stateHolders() ?? []
     let names = Dictionary(
       holders.map { (ObjectIdentifier($0.holder), $0.key) }, uniquingKeysWith: { first, _ in first })
@@ -26,12 +28,15 @@ extension Strategy {
     var placeholders: [ObjectIdentifier: Tensor] = [:]
     let holderOfKey = Dictionary(holders.map { ($0.key, $0.holder) }, uniquingKeysWith: { first, _ in first })
     func add(_ key: String, _ holder: TensorHolder?, _ tensor: Tensor) {
-      if let holder, let known = placeholders[ObjectIdentifier(holder)] {
+      // Tied properties hold the same tensor.
+      if let holder, let known = placeholders[ObjectIdentifier(holder.tensor)] {
         weights[key] = .tensor(known)
         return
       }
       let placeholder: Tensor
-      if let holder, let placement = placements[ObjectIdentifier(holder)] {
+      if let holder,
+        let placement = placements[ObjectIdentifier(holder)] ?? placementOfTensor[ObjectIdentifier(holder.tensor)]
+      {
         placeholder = pieces.placeholder(
           for: TensorPiece(
             shape: placement.shape, range: placement.range, tensor: tensor, isPrimary: placement.isPrimary))
@@ -40,7 +45,7 @@ extension Strategy {
         let isShared = hasEqualReplicas && holder is AnyParameter
         placeholder = pieces.placeholder(for: TensorPiece(whole: tensor, isPrimary: isShared || rank == 0))
       }
-      if let holder { placeholders[ObjectIdentifier(holder)] = placeholder }
+      if let holder { placeholders[ObjectIdentifier(holder.tensor)] = placeholder }
       weights[key] = .tensor(placeholder)
     }
     if placements.isEmpty {
