@@ -17,6 +17,9 @@ public enum ClusterEnvironments {
     _ environment: [String: String], accelerator: AcceleratorKind? = nil, numDevices: Int = 1, numNodes: Int = 1
   ) throws(ConfigurationError) -> any ClusterEnvironment {
     if accelerator == .tpu { return try XLAEnvironment(environment, numDevices: numDevices, numNodes: numNodes) }
+    if environment[WorkerVariable.supervisor] == nil, HorovodEnvironment.describes(environment) {
+      return try HorovodEnvironment(environment)
+    }
     if environment[WorkerVariable.supervisor] == nil {
       if TorchElasticEnvironment.describes(environment) { return try TorchElasticEnvironment(environment) }
       if SLURMEnvironment.describes(environment) { return try SLURMEnvironment(environment) }
