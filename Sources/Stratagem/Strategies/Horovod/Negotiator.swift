@@ -18,8 +18,9 @@ final class Negotiator {
     self.ranks = ranks
   }
 
-  /// Says what this rank is about to do; does not wait.
+  /// Says what this rank is about to do; waits for nothing but what the others said to an earlier announcement.
   func announce(_ request: CollectiveRequest) throws {
+    if pending != nil { try conclude() }
     let answers = Tensor.zeros([group.size * CollectiveRequest.length], dtype: .int64)
     pending = (request, answers, try group.startAllGather(into: answers, from: Tensor(request.numbers)))
   }
