@@ -190,7 +190,9 @@ struct ConfigurationTests {
     #expect(made.reduction.fusionThreshold == 0 && made.learningRateScaling == .linear && made.timeout == 60)
     let wrong = "trainer: {strategy: {name: horovod, compresion: fp16, gradientPredivideFactor: 0}}\n"
     let error = #expect(throws: ConfigurationError.self) { try load([wrong]).values.trainer.strategy.resolve() }
-    #expect(error?.problems[0].message.contains("did you mean 'trainer.strategy.compression'?") == true)
+    #expect(
+      error?.description.contains("did you mean 'trainer.strategy.compression'?") == true, "\(error?.description ?? "")"
+    )
   }
 
   @Test("the settings of an optimizer and of a model become those of a checkpoint")
