@@ -88,7 +88,7 @@ let package = Package(
     // Programs that tests start as processes.
     .executableTarget(name: "launch-probe", dependencies: ["Stratagem"], path: "Tests/Support/launch-probe"),
     .executableTarget(
-      name: "collective-probe", dependencies: ["Stratagem", "Torch", "TorchDistributed", "TorchNN"],
+      name: "collective-probe", dependencies: ["Stratagem", "Torch", "TorchDistributed", "TorchNN", "TorchOptim"],
       path: "Tests/Support/collective-probe"),
     .executableTarget(
       name: "training-probe", dependencies: ["Stratagem", "StratagemLoggers", "TorchDistributed"],

@@ -52,6 +52,7 @@ public final class CollectiveActivity: Sendable {
   private let completedAt = Atomic<UInt64>(0)
   private let place = Atomic<UInt8>(0)
   private let batches = Atomic<Int>(0)
+  private let subject = Mutex<String?>(nil)
 
   /// Makes the activity of a rank that waits for nothing.
   public init() {}
@@ -68,6 +69,20 @@ public final class CollectiveActivity: Sendable {
     completedKind.store(kind.load(ordering: .relaxed), ordering: .relaxed)
     completedAt.store(Self.now(), ordering: .relaxed)
     kind.store(0, ordering: .releasing)
+  }
+
+  /// Runs `body`, whose collectives are about something that has a name, such as the gradients of some parameters.
+  public func about<Result, Failure: Error>(_ name: String, _ body: () throws(Failure) -> Result) throws(Failure)
+    -> Result
+  {
+    let outer = subject.withLock { held in
+      defer { held = name }
+      return held
+    }
+    let result = try body()
+    // After a failure the activity still tells what was waited for.
+    subject.withLock { $0 = outer }
+    return result
   }
 
   /// The rank begins a batch.
@@ -88,7 +103,8 @@ public final class CollectiveActivity: Sendable {
       number: started.load(ordering: .relaxed),
       completed: Kind(rawValue: completedKind.load(ordering: .relaxed)) ?? .none,
       sinceCompletion: seconds(completedAt.load(ordering: .relaxed)),
-      place: Place(rawValue: place.load(ordering: .relaxed)) ?? .none, batch: batches.load(ordering: .relaxed))
+      place: Place(rawValue: place.load(ordering: .relaxed)) ?? .none, batch: batches.load(ordering: .relaxed),
+      subject: kind == .none ? nil : subject.withLock { $0 })
   }
 
   /// What a rank did at a moment.
@@ -106,6 +122,8 @@ public final class CollectiveActivity: Sendable {
     public let place: Place
     /// The number of the batch among those of its place without a break, from 1.
     public let batch: Int
+    /// What the collective that it waits in is about, when that has a name.
+    public let subject: String?
   }
 
   private static func now() -> UInt64 {
@@ -122,7 +140,8 @@ extension CollectiveActivity.Snapshot: CustomStringConvertible {
     func rounded(_ seconds: Double) -> String {
       seconds < 10 ? "\((seconds * 10).rounded() / 10) s" : "\(Int(seconds.rounded())) s"
     }
-    if kind != .none { return "waits in \(kind.label) for \(rounded(waited)) (collective \(number), \(at))" }
+    let what = subject.map { "\(kind.label) of \($0)" } ?? kind.label
+    if kind != .none { return "waits in \(what) for \(rounded(waited)) (collective \(number), \(at))" }
     if completed == .none { return "is in code of its own and has come to no collective yet" }
     return "is in code of its own (\(at)); it completed \(completed.label) (collective \(number)) "
       + "\(rounded(sinceCompletion)) ago"

@@ -63,6 +63,16 @@ open class Optimizer {
     }
   }
 
+  /// Multiplies the learning rates of all groups, and those that schedules keep in them.
+  package final func scaleLearningRates(by factor: Double) {
+    for group in parameterGroups {
+      group.learningRate *= factor
+      for key in ["initial_lr", "max_lr", "min_lr"] {
+        if let rate = group.annotations[key]?.doubleValue { group.annotations[key] = .double(rate * factor) }
+      }
+    }
+  }
+
   /// All parameters, group after group.
   public final var parameters: [AnyParameter] { parameterGroups.flatMap(\.parameters) }
 

@@ -180,6 +180,21 @@ struct ConfigurationTests {
     #expect(try #require(try spawned.values.trainer.strategy.resolve() as? DDPStrategy).startMethod == .spawn)
   }
 
+  @Test("the options of horovod")
+  func horovodOptions() throws {
+    let file =
+      "trainer: {strategy: {name: horovod, operation: adasum, compression: bf16, fusionThreshold: 0, "
+      + "learningRateScaling: linear, timeout: 60}}\n"
+    let made = try #require(try load([file]).values.trainer.strategy.resolve() as? HorovodStrategy)
+    #expect(made.reduction.operation == .adasum && made.reduction.compression == .bf16)
+    #expect(made.reduction.fusionThreshold == 0 && made.learningRateScaling == .linear && made.timeout == 60)
+    let wrong = "trainer: {strategy: {name: horovod, compresion: fp16, gradientPredivideFactor: 0}}\n"
+    let error = #expect(throws: ConfigurationError.self) { try load([wrong]).values.trainer.strategy.resolve() }
+    #expect(
+      error?.description.contains("did you mean 'trainer.strategy.compression'?") == true, "\(error?.description ?? "")"
+    )
+  }
+
   @Test("the settings of an optimizer and of a model become those of a checkpoint")
   func archive() {
     let optimizer = OptimizerSettings(.sgd, learningRate: 0.5, momentum: 0.9)

@@ -91,7 +91,7 @@ public struct MPIEnvironment: ClusterEnvironment {
   }
 
   /// Returns the port that the processes of a job agree on without talking, below those that the system hands out.
-  private static func port(for identity: String) -> Int {
+  static func port(for identity: String) -> Int {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in identity.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     return 15000 + Int((hash ^ (hash >> 32)) % 17000)

@@ -11,6 +11,10 @@ final class MetricEntry {
   var value: MetricNumber = .double(0)
   /// Whether `value` belongs to the batch at hand and nobody has taken it yet.
   var isFresh = false
+  /// Whether it was logged for the last batch that this rank had.
+  var isOfLastBatch = false
+  /// Whether `value` stands for that of a batch that only other ranks have.
+  private(set) var isNeutral = false
   /// Samples in the mean of `value`.
   var stepWeight = 0.0
   /// Whether something was logged since the epoch was last computed.
@@ -38,6 +42,8 @@ final class MetricEntry {
     value = number
     stepWeight = samples
     isFresh = true
+    isOfLastBatch = true
+    isNeutral = false
     guard targets.contains(.epoch) else { return }
     isTouched = true
     let number = number.doubleValue
@@ -45,6 +51,19 @@ final class MetricEntry {
     case .mean: add(MetricEntry.total(of: number, samples), samples)
     case .sum, .min, .max: add(number, 1)
     }
+  }
+
+  /// Takes a value that changes none of the other ranks'.
+  func becomeNeutral() {
+    switch options.reduction {
+    case .mean: value = .double(.nan)
+    case .sum: value = .double(0)
+    case .min: value = .double(.infinity)
+    case .max: value = .double(-.infinity)
+    }
+    stepWeight = 0
+    isFresh = true
+    isNeutral = true
   }
 
   func take(_ metric: any Metric) {

@@ -46,7 +46,19 @@ final class MetricStore {
     batchSamples = samples
     cursor = 0
     isInBatch = true
-    for entry in entries { entry.isFresh = false }
+    for entry in entries {
+      entry.isFresh = false
+      entry.isOfLastBatch = false
+    }
+  }
+
+  /// Starts a batch that only other ranks have: what was logged for the batch before is logged with no weight, so that all
+  /// ranks log the same names.
+  func beginBatchOfOthers() {
+    batchSamples = 0
+    cursor = 0
+    isInBatch = true
+    for entry in entries where entry.isOfLastBatch { entry.becomeNeutral() }
   }
 
   /// Throws the error of a call of `log`.

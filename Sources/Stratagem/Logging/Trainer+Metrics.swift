@@ -95,7 +95,7 @@ extension Trainer {
   private func showBatch() {
     for entry in metrics.entries where entry.isFresh {
       entry.isFresh = false
-      guard entry.targets.contains(.step), !isSanityChecking else { continue }
+      guard entry.targets.contains(.step), !isSanityChecking, !entry.isNeutral else { continue }
       let value = entry.value.doubleValue
       callbackMetrics[entry.name] = value
       if entry.targets.contains(.epoch) { callbackMetrics[entry.stepName] = value }

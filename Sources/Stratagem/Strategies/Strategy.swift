@@ -73,6 +73,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open var restoresOptimizer: Bool { true }
   /// Whether the strategy accumulates the gradients of several batches itself: every batch then ends with a step.
   open var handlesGradientAccumulation: Bool { false }
+  /// Whether ranks may have different numbers of batches: those that have no more take part in the steps of the others by
+  /// ``joinBackward(synchronizing:)``.
+  open var joinsUnevenData: Bool { false }
   /// Where the elements of partitioned parameters are in a fit; empty when every rank holds everything.
   open var parameterPlacements: [ParameterPlacement] { [] }
   /// Whether all ranks have the same bits in what is not partitioned, so that they can share the work of writing it into a
@@ -207,6 +210,14 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     }
     if let replicas { try replicas.backward(compute) } else { try compute() }
   }
+
+  /// Takes part in the reduction of gradients of a batch that only other ranks have; called where
+  /// ``joinsUnevenData`` is true.
+  open func joinBackward(synchronizing: Bool) throws {}
+
+  /// Called before the gradients of an optimizer are unscaled, looked at and clipped: a strategy that reduces them late
+  /// does it here.
+  open func prepareStep(of optimizer: Optimizer) throws {}
 
   /// Performs an update; gradients are unscaled and clipped by then.
   open func optimizerStep(_ optimizer: Optimizer) throws {

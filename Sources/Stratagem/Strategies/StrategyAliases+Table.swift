@@ -91,7 +91,7 @@ extension StrategyAlias {
   ]
 
   private static let others: [StrategyAlias] = [
-    .init("horovod", nil, [:], "ring all-reduce of gradients by name, with Adasum"),
+    .init("horovod", nil, [:], "gradients by name, fused, compressed and reduced during backward; Adasum", .available),
     .init("bagua", nil, [:], "compressed, decentralized and asynchronous averaging"),
     .init("hivemind", nil, [:], "collaborative training over unreliable peers"),
     .init("collaborative", "hivemind", [:], "another name of hivemind"),

@@ -30,6 +30,9 @@ public struct StrategyDescription: Hashable, Sendable {
   /// Whether it needs a launcher to start its processes, unless they exist already.
   public var needsLauncher: Bool
 
+  /// Whether the number of nodes is that of the processes that exist, and not an argument of the trainer.
+  public var takesNodesFromLauncher: Bool
+
   /// The options that it was made with and that are not the default.
   public var options: [String: StrategyOption]
 
@@ -48,7 +51,8 @@ public struct StrategyDescription: Hashable, Sendable {
   public init(
     name: String, summary: String = "", accelerators: Set<AcceleratorKind> = Set(AcceleratorKind.allCases),
     processes: Processes, maximumDevices: Int? = nil, needsLauncher: Bool? = nil,
-    options: [String: StrategyOption] = [:], holdings: StrategyHoldings = StrategyHoldings()
+    takesNodesFromLauncher: Bool = false, options: [String: StrategyOption] = [:],
+    holdings: StrategyHoldings = StrategyHoldings()
   ) {
     self.name = name
     self.summary = summary
@@ -56,6 +60,7 @@ public struct StrategyDescription: Hashable, Sendable {
     self.processes = processes
     self.maximumDevices = maximumDevices
     self.needsLauncher = needsLauncher ?? (processes != .one)
+    self.takesNodesFromLauncher = takesNodesFromLauncher
     self.options = options
     self.holdings = holdings
   }

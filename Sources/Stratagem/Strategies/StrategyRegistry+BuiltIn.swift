@@ -9,6 +9,7 @@ extension StrategyRegistry {
       Entry("ddp_find_unused_parameters_false") { DDPStrategy(findUnusedParameters: false) },
       Entry("ddp_find_unused_parameters_true") { DDPStrategy(findUnusedParameters: true) },
       Entry("dp") { DataParallelStrategy() },
+      Entry("horovod") { HorovodStrategy() },
       Entry("ddp2") { DDP2Strategy() },
       Entry("ddp_sharded") { DDPShardedStrategy() },
       Entry("ddp_sharded_find_unused_parameters_false") { DDPShardedStrategy(findUnusedParameters: false) },

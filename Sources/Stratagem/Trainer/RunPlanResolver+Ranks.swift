@@ -21,6 +21,15 @@ extension RunPlanResolver {
   /// Whether the processes of the run were started by someone else or by Stratagem before.
   var processesExist: Bool { cluster?.createsProcessesExternally == true }
 
+  /// The nodes of the run: those that the trainer was asked for, or, where the strategy takes them from the launcher, those
+  /// on which it started processes.
+  var numNodes: Int {
+    guard strategy?.takesNodesFromLauncher == true, processesExist, let cluster, request.numNodes == 1,
+      let local = cluster.localWorldSize, cluster.worldSize.isMultiple(of: local)
+    else { return request.numNodes }
+    return cluster.worldSize / local
+  }
+
   /// Finds the number of processes and the place of this one, and checks that what started them agrees.
   mutating func findPlace() -> ClusterPlace? {
     guard let strategy, let indices, request.numNodes > 0, let cluster,
@@ -35,7 +44,8 @@ extension RunPlanResolver {
       return .alone
     }
     let processes = strategy.processes == .onePerNode ? 1 : indices.count
-    guard !processes.multipliedReportingOverflow(by: request.numNodes).overflow else {
+    let numNodes = self.numNodes
+    guard !processes.multipliedReportingOverflow(by: numNodes).overflow else {
       report("numNodes", "numNodes: \(request.numNodes) is too many", "write the number of machines")
       return nil
     }
@@ -44,11 +54,11 @@ extension RunPlanResolver {
       var cluster = cluster
       if givenEnvironment == nil {
         cluster = try ClusterEnvironments.detect(
-          environment, accelerator: accelerator, numDevices: processes, numNodes: request.numNodes)
+          environment, accelerator: accelerator, numDevices: processes, numNodes: numNodes)
       }
-      try cluster.validate(numDevices: processes, numNodes: request.numNodes)
+      try cluster.validate(numDevices: processes, numNodes: numNodes)
       warnings += cluster.warnings
-      return ClusterPlace(cluster, processesPerNode: processes, numNodes: request.numNodes)
+      return ClusterPlace(cluster, processesPerNode: processes, numNodes: numNodes)
     } catch {
       problems += error.problems
       return nil

@@ -47,7 +47,7 @@ struct RunPlanResolver {
     findPrecision()
     checkConflicts()
     let place = findPlace()
-    let processesPerNode = (place?.worldSize ?? 1) / max(1, request.numNodes)
+    let processesPerNode = (place?.worldSize ?? 1) / max(1, numNodes)
     // A replica is a thread, and takes no others for its operators.
     let isReplicated = accelerator == .cpu && strategy?.drivesSeveralDevices == true
     let threads = isReplicated ? 1 : findThreads(processes: processesPerNode)
@@ -59,7 +59,7 @@ struct RunPlanResolver {
       strategyName: strategy.name, strategyAlias: strategyAlias,
       strategyOptions: strategyOptions, strategy: strategy, accelerator: accelerator,
       devices: indices.map(accelerator.device),
-      processesPerNode: processesPerNode, numNodes: request.numNodes, cluster: place,
+      processesPerNode: processesPerNode, numNodes: numNodes, cluster: place,
       startsProcesses: strategy.needsLauncher && !place.createsProcessesExternally, threadsPerProcess: threads,
       precision: precision, accumulate: request.accumulate, warnings: warnings, notes: notes)
   }

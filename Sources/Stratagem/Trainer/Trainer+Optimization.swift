@@ -19,6 +19,7 @@ extension Trainer {
   /// Unscales, clips and steps, and counts the step. Called on all ranks.
   func optimizerStep(_ optimizer: Optimizer) throws {
     guard let module = strategy.module else { return }
+    try strategy.prepareStep(of: optimizer)
     try strategy.precision?.unscaleGradients(of: optimizer)
     try call({ try $0.onBeforeOptimizerStep(self, optimizer) }, { try $0.onBeforeOptimizerStep(optimizer) })
     if module.automaticOptimization {

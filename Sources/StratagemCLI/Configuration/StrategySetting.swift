@@ -36,6 +36,7 @@ struct StrategySetting: ConfigConvertible {
         "strategy", "\(origin.prefix)trainer.strategy has options but no name",
         suggestion: "name the strategy that the options are for, such as {name: ddp, \(options.keys[0]): ...}")
     }
+    if alias?.canonical == "horovod" { return try HorovodOptions.read(options, origin).strategy }
     // A name that nobody knows is the more important problem.
     let description = try registry.description(of: name)
     guard description.name == "ddp", alias?.canonical == "ddp" else {

@@ -126,6 +126,12 @@ open class LearningRateSchedule {
     isInitial = false
   }
 
+  /// Multiplies the learning rates that the schedule starts from, after those of the optimizer's groups were.
+  package func scaleLearningRates(by factor: Double) {
+    baseLearningRates = baseLearningRates.map { $0 * factor }
+    lastLearningRates = currentLearningRates
+  }
+
   /// Takes back the initial step, for a schedule that is to start later.
   func undoInitialStep() {
     lastEpoch -= 1

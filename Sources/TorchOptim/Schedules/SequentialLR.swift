@@ -40,6 +40,11 @@ public final class SequentialLR: LearningRateSchedule {
     lastLearningRates = schedule.lastLearningRates
   }
 
+  package override func scaleLearningRates(by factor: Double) {
+    super.scaleLearningRates(by: factor)
+    for schedule in schedules { schedule.scaleLearningRates(by: factor) }
+  }
+
   override func undoInitialStep() {
     for schedule in schedules { schedule.undoInitialStep() }
   }

@@ -42,15 +42,15 @@ struct StrategyRegistryTests {
   @Test("a third party can supply a strategy that the library only knows by name")
   func planned() throws {
     let registry = builtInRegistry()
-    try registry.register("horovod", summary: "mine") {
-      DescribedStrategy(.init(name: "horovod", processes: .onePerDevice))
+    try registry.register("hivemind", summary: "mine") {
+      DescribedStrategy(.init(name: "hivemind", processes: .onePerDevice))
     }
-    let request = RunRequest(strategy: "horovod", devices: 2)
+    let request = RunRequest(strategy: "hivemind", devices: 2)
     let plan = try resolve(request, registry: registry)
     #expect(plan.worldSize == 2)
     #expect(try plan.makeStrategy(for: request, registry: registry) is DescribedStrategy)
     #expect(throws: ConfigurationError.self) {
-      try registry.register("horovod", summary: "another") { DescribedStrategy.ddp() }
+      try registry.register("hivemind", summary: "another") { DescribedStrategy.ddp() }
     }
   }
 
@@ -85,12 +85,12 @@ struct StrategyRegistryTests {
     #expect(entries.map(\.name) == entries.map(\.name).sorted())
     #expect(entries.allSatisfy { !$0.summary.isEmpty })
     #expect(entries.first { $0.name == "ddp" }?.isAvailable == true)
-    #expect(entries.first { $0.name == "horovod" }?.isAvailable == false)
+    #expect(entries.first { $0.name == "hivemind" }?.isAvailable == false)
     let registry = builtInRegistry()
-    #expect(registry.remove("horovod"))
-    #expect(!registry.names.contains("horovod"))
-    let error = #expect(throws: ConfigurationError.self) { try registry.make("horovod") }
-    #expect(error?.problems.first?.message == "no strategy named 'horovod'")
+    #expect(registry.remove("hivemind"))
+    #expect(!registry.names.contains("hivemind"))
+    let error = #expect(throws: ConfigurationError.self) { try registry.make("hivemind") }
+    #expect(error?.problems.first?.message == "no strategy named 'hivemind'")
   }
 
   @Test("a strategy that wraps another has a spelling of its own, and wraps names as well as objects")

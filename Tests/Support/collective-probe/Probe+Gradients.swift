@@ -78,6 +78,8 @@ extension Probe {
 struct Model {
   let parameters: [(name: String, tensor: Tensor)]
 
+  init(_ parameters: [(name: String, tensor: Tensor)]) { self.parameters = parameters }
+
   init() {
     let generator = Generator(seed: 12)
     let shapes = [

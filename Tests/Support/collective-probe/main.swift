@@ -15,6 +15,11 @@ alarm(60)  // never outlives its test for long
 let probe = Probe(rank: rank, size: size, port: port, argument: arguments[5])
 do {
   switch arguments[1] {
+  case "horovod": try probe.trainWithHorovod()
+  case "adasum": try probe.combineUpdates()
+  case "horovod-misuse": try probe.misuseHorovod()
+  case "horovod-join": try probe.joinEarly()
+  case "horovod-collectives": try probe.useNamedCollectives()
   case "all-reduce": try probe.allReduce()
   case "gather": try probe.gather()
   case "exchange": try probe.exchange()

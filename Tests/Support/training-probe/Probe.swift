@@ -40,6 +40,7 @@ struct Probe {
     if options.has("monitors") {
       callbacks += [LearningRateMonitor(momentum: true, weightDecay: true), DeviceStatsMonitor(), ModelSummary()]
     }
+    if options.has("speak") { callbacks.append(HorovodSpeaker()) }
     return try Trainer(
       strategy: strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
       numNodes: options.int("nodes", 1), precision: try precision(),
@@ -58,6 +59,7 @@ struct Probe {
   }
 
   private func strategy() -> any StrategyConvertible {
+    if options["strategy"] == "horovod" { return horovod() }
     if let notice = options.double("notice") {
       return DDPStrategy(
         timeout: options.double("timeout", 1800), stallNotice: notice,

@@ -37,12 +37,38 @@ extension FitLoop {
     try finishBatch(index, step, samples: loaded.indices.count)
   }
 
+  /// A batch that this rank does not have and others do: it takes part in the step with nothing of its own, so that weights
+  /// and counters stay those of the others.
+  func joinBatch(_ index: Int, isLast: Bool) throws {
+    let accumulate = strategy.handlesGradientAccumulation ? 1 : trainer.accumulate
+    let closesWindow = (index + 1) % accumulate == 0 || isLast
+    let step = trainer.progress.globalStep
+    trainer.isStepBoundary = closesWindow
+    trainer.metrics.beginBatchOfOthers()
+    try trainer.call({ try $0.onTrainBatchStart(self.trainer, index) }, { try $0.onTrainBatchStart(index) })
+    if trainer.isEpochSkipped {
+      trainer.isStepBoundary = true
+      return
+    }
+    try strategy.onTrainBatchStart(index)
+    try withErrorScope {
+      if index % accumulate == 0, let optimizer = strategy.optimizer { try trainer.zeroGradients(optimizer) }
+      try strategy.joinBackward(synchronizing: closesWindow)
+    }
+    if closesWindow {
+      try withErrorScope { if let optimizer = strategy.optimizer { try trainer.optimizerStep(optimizer) } }
+      try advanceSchedules(isLastOfEpoch: isLast)
+    }
+    try finishBatch(index, step, samples: 0)
+  }
+
   private func finishBatch(_ index: Int, _ step: Int, samples: Int) throws {
     let number = trainer.progress.totalBatches
     trainer.collectBatch(number, step: step)
     trainer.progress.batch = index + 1
     trainer.progress.totalBatches += 1
-    trainer.progress.samples += samples * strategy.worldSize
+    // The same number on all ranks.
+    trainer.progress.samples += isUneven ? trainer.layout?.samplesPerBatch ?? 0 : samples * strategy.worldSize
     trainer.progressBar.advance(batch: index + 1)
     try strategy.checkCheckpoints()
     // A schedule that watches a metric of the validation to come waits for it.

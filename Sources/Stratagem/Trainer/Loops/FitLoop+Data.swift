@@ -42,7 +42,9 @@ extension FitLoop {
     let name = settings.overfitBatches == nil ? "limitTrainBatches" : "overfitBatches"
     let count = try limit.count(of: loader.batchCount, parameter: name) ?? loader.batchCount
     let counts = try strategy.allGather(object: count)
-    guard counts.allSatisfy({ $0 == counts[0] }) else { throw TrainingError.unequalBatches(counts: counts) }
+    isUneven = counts.contains { $0 != counts[0] }
+    if isUneven { try checkUneven(counts) }
+    ownBatchCount = count
     if count == 0 {
       throw TrainingError.noData(
         loader.batchCount > 0
@@ -51,8 +53,20 @@ extension FitLoop {
             + (loader.dropLast ? ", and the short last batch is dropped" : "")
             + "; use a smaller batch size or more data")
     }
-    trainer.layout = BatchLayout(worldSize: strategy.worldSize, batchSize: loader.batchSize, batchCount: count)
-    return count
+    let most = counts.max() ?? count
+    trainer.layout = BatchLayout(worldSize: strategy.worldSize, batchSize: loader.batchSize, batchCount: most)
+    return most
+  }
+
+  /// Whether ranks may have different numbers of batches: where the strategy lets those that have no more take part in the
+  /// steps of the others, and each has one to begin with.
+  private func checkUneven(_ counts: [Int]) throws {
+    guard strategy.joinsUnevenData, model.automaticOptimization, strategy.layerSync == nil, !counts.contains(0) else {
+      throw TrainingError.unequalBatches(counts: counts)
+    }
+    trainer.announce(
+      "note: the ranks have different numbers of training batches (\(counts.map(String.init).joined(separator: ", "))); a "
+        + "rank without further batches contributes zeros to the gradients of the others")
   }
 
   /// Runs the training step on all batches of an epoch, for layers that keep statistics; nothing is logged or trained.
@@ -63,7 +77,7 @@ extension FitLoop {
     trainer.metrics = MetricStore()
     trainer.metrics.begin(defaultTargets: .epoch, epoch: trainer.progress.epoch)
     defer { trainer.metrics = outer }
-    for index in 0..<batchCount {
+    for index in 0..<ownBatchCount {
       guard let loaded = try batches.next() else { return }
       trainer.metrics.beginBatch(samples: loaded.indices.count)
       try withErrorScope {

@@ -11,8 +11,12 @@ final class FitLoop<Batch> {
   let data: DataModule<Batch>
   let checkpoint: (contents: Checkpoint, path: String)?
   var loader: DataLoader<Batch>?
-  /// Batches of an epoch, on each rank.
+  /// Batches of an epoch; where ranks have different numbers of them, those of the rank that has most.
   var batchCount = 0
+  /// Batches of an epoch that this rank has.
+  var ownBatchCount = 0
+  /// Whether ranks have different numbers of batches.
+  var isUneven = false
   var validation: EvaluationLoop<Batch>?
   /// When the present stretch of training began, for `progress.seconds`.
   var clockStart = ContinuousClock.now
@@ -100,14 +104,18 @@ final class FitLoop<Batch> {
     trainer.progressBar.start(
       stage: .train, totalBatches: batchCount, epoch: epoch, totalEpochs: trainer.settings.totalEpochs,
       completed: start)
-    let batches = loader.iterator(epoch: epoch, startingAt: start)
+    let batches = loader.iterator(epoch: epoch, startingAt: min(start, ownBatchCount))
     var index = start
     var isStopped = false
     while index < batchCount, !isStopped {
-      guard let loaded = try batches.next() else {
-        throw TrainingError.noData("the loader ended after \(index) of \(batchCount) batches in epoch \(epoch)")
+      if index < ownBatchCount {
+        guard let loaded = try batches.next() else {
+          throw TrainingError.noData("the loader ended after \(index) of \(ownBatchCount) batches in epoch \(epoch)")
+        }
+        try batch(loaded, index, isLast: index + 1 == batchCount)
+      } else {
+        try joinBatch(index, isLast: index + 1 == batchCount)
       }
-      try batch(loaded, index, isLast: index + 1 == batchCount)
       if trainer.progress.batch == index { break }
       index += 1
       if index < batchCount, isValidationDue(after: index) {

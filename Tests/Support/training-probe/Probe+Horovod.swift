@@ -1,0 +1,41 @@
+import Stratagem
+
+extension Probe {
+  /// Horovod with the options of the probe; by its name when there are none.
+  func horovod() -> any StrategyConvertible {
+    let names = [
+      "operation", "compression", "fusion", "predivide", "scaling", "hierarchical", "notice", "timeout", "start",
+      "sets",
+    ]
+    guard names.contains(where: options.has) else { return "horovod" }
+    return HorovodStrategy(
+      operation: options["operation"].flatMap { HorovodOperation(rawValue: $0) } ?? .average,
+      compression: options["compression"].flatMap { GradientCompression(rawValue: $0) } ?? GradientCompression.none,
+      fusionThreshold: options.int("fusion"), gradientPredivideFactor: options.double("predivide", 1),
+      learningRateScaling: options["scaling"].flatMap { LearningRateScaling(rawValue: $0) } ?? LearningRateScaling.none,
+      hierarchical: options.has("hierarchical"), processSets: options.has("sets") ? [[0, 2], [1]] : [],
+      timeout: options.double("timeout"), stallNotice: options.double("notice"),
+      startMethod: StartMethod(rawValue: options["start"] ?? "relaunch") ?? .relaunch)
+  }
+}
+
+/// Uses the strategy's own words at the start of a fit.
+final class HorovodSpeaker: Callback {
+  override func onFitStart(_ trainer: Trainer) throws {
+    guard let horovod = trainer.strategy as? HorovodStrategy else { return }
+    let own = Tensor([Double(trainer.rank + 1)])
+    let sum = try horovod.allreduce(own, name: "own", operation: .sum).scalar()
+    let sets = try horovod.processSets.map { try $0.allreduce(own, name: "set", operation: .sum).scalar() }
+    let members = horovod.processSets.map { $0.rank.map { "\($0)" } ?? "-" }
+    print("says \(trainer.rank): \(sum) \(sets) \(members.joined(separator: " "))")
+    if trainer.rank > 0, let module = trainer.module, let optimizer = horovod.optimizer {
+      for parameter in module.parameters() { withoutGradients { parameter.tensor.detached().zero() } }
+      for group in optimizer.parameterGroups { group.learningRate = 7 }
+    }
+    if let module = trainer.module, let optimizer = horovod.optimizer {
+      try horovod.broadcastParameters(module.namedParameters().map { ($0.name, $0.parameter) })
+      try horovod.broadcastOptimizerState(optimizer)
+      print("rate of \(trainer.rank): \(optimizer.parameterGroups[0].learningRate)")
+    }
+  }
+}
