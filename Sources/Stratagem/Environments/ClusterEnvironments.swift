@@ -2,7 +2,7 @@
 public enum ClusterEnvironments {
   /// Returns the environment that the variables describe.
   ///
-  /// The first of these that recognises its variables: a worker of our own, torchrun, SLURM, LSF, Kubeflow, MPI. When
+  /// The first of these that recognises its variables: a worker of our own, Bagua's launcher, torchrun, SLURM, LSF, Kubeflow, MPI. When
   /// none does, this process was started by hand and starts the others. On TPU cores the runtime of XLA decides.
   ///
   /// Only variables are looked at: nothing is initialised, asked over the network or imported to find out.
@@ -16,6 +16,9 @@ public enum ClusterEnvironments {
   public static func detect(
     _ environment: [String: String], accelerator: AcceleratorKind? = nil, numDevices: Int = 1, numNodes: Int = 1
   ) throws(ConfigurationError) -> any ClusterEnvironment {
+    if accelerator != .tpu, environment[WorkerVariable.supervisor] == nil, BaguaEnvironment.describes(environment) {
+      return try BaguaEnvironment(environment)
+    }
     if accelerator == .tpu { return try XLAEnvironment(environment, numDevices: numDevices, numNodes: numNodes) }
     if environment[WorkerVariable.supervisor] == nil {
       if TorchElasticEnvironment.describes(environment) { return try TorchElasticEnvironment(environment) }
