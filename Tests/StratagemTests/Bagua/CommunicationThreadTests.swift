@@ -51,7 +51,13 @@ struct CommunicationThreadTests {
   func stuck() throws {
     let thread = try CommunicationThread("test")
     let gate = DispatchSemaphore(value: 0)
-    thread.submit { gate.wait() }
+    let started = DispatchSemaphore(value: 0)
+    thread.submit {
+      started.signal()
+      gate.wait()
+    }
+    // A job that has not begun would be dropped.
+    started.wait()
     #expect(!thread.end(seconds: 0.05))
     gate.signal()
     #expect(thread.end(seconds: 30))
