@@ -157,6 +157,16 @@ struct BadConfigurationTests {
     #expect(
       message("{name: single_device, a: 1}").hasPrefix(
         "a.yaml:2: strategy 'single_device' has no options in a configuration; "))
+    #expect(message("{name: bagua, algorithm: bytegrad, hierarchical: false, bucketMegabytes: 2}").isEmpty)
+    #expect(
+      message("{name: bagua, algorithm: bytgrad}").hasPrefix(
+        "bagua has no algorithm 'bytgrad'; did you mean 'bytegrad'?"))
+    #expect(
+      message("{name: bagua, algorithm: async, sync_interval: 5}").hasPrefix(
+        "algorithm 'async' has no option 'sync_interval'; did you mean 'sync_interval_ms'?"))
+    #expect(
+      message("{name: bagua, flatten: maybe}")
+        == "a.yaml:2: trainer.strategy.flatten is 'maybe'; accepted: true or false")
     #expect(message("{name: dpp, a: 1}").hasPrefix("no strategy named 'dpp'; did you mean 'ddp'?"))
   }
 

@@ -17,6 +17,11 @@ import Testing
           #expect(process.numbers("\(name) \(dtype)") == values.map(reduce), "\(name) \(dtype)")
         }
       }
+      let numbers = [(0..<size).map { 12 + $0 }, (0..<size).map { 1 << $0 }, Array(repeating: 7, count: size)]
+      #expect(process.numbers("and") == numbers.map { Double($0.reduce(-1, &)) })
+      #expect(process.numbers("or") == numbers.map { Double($0.reduce(0, |)) })
+      #expect(process.numbers("xor") == numbers.map { Double($0.reduce(0, ^)) })
+      if size > 1 { #expect(process.text("bits of floats").hasPrefix("own: all-reduce of [3] float")) }
       let total = ranks.map { $0 + 1 }.reduce(0, +)
       #expect(process.numbers("large") == [total, total])
     }

@@ -1,43 +1,11 @@
 import Foundation
-import Glibc
-import Synchronization
 import Testing
 
-/// Nodes are processes on this machine, told apart by the variables of the Lightning environment.
 @Suite("Programs that train with ddp2", .serialized)
 struct DDP2RunTests {
   /// Runs the probe once for each node, all at once.
   private func run(nodes: Int, devices: Int, _ options: String...) throws -> [ProbeRun] {
-    let port = try freePort()
-    let runs = Mutex([Int: Result<ProbeRun, any Error>]())
-    let threads = (0..<nodes).map { node in
-      let shell = nodes == 1 ? nil : "export NODE_RANK=\(node) MASTER_ADDR=127.0.0.1 MASTER_PORT=\(port)"
-      let arguments = ["strategy=ddp2", "nodes=\(nodes)"] + options
-      let thread = Thread {
-        let result = Result { try ProbeRun("fit", devices, options: arguments, shell: shell) }
-        runs.withLock { $0[node] = result }
-      }
-      thread.start()
-      return thread
-    }
-    while threads.contains(where: { !$0.isFinished }) { usleep(1000) }
-    return try (0..<nodes).map { node in try #require(runs.withLock { $0[node] }).get() }
-  }
-
-  private func freePort() throws -> Int {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(listener) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        bind(listener, pointer, length) == 0 && getsockname(listener, pointer, &length) == 0
-      }
-    }
-    try #require(bound)
-    return Int(UInt16(bigEndian: address.sin_port))
+    try NodeRuns.run("fit", nodes: nodes, devices: devices, options: ["strategy=ddp2"] + options)
   }
 
   @Test(

@@ -2,8 +2,9 @@
 public enum ClusterEnvironments {
   /// Returns the environment that the variables describe.
   ///
-  /// The first of these that recognises its variables: a worker of our own, horovodrun, torchrun, SLURM, LSF, Kubeflow,
-  /// MPI. When none does, this process was started by hand and starts the others. On TPU cores the runtime of XLA decides.
+  /// The first of these that recognises its variables: a worker of our own, Bagua's launcher, horovodrun, torchrun, SLURM,
+  /// LSF, Kubeflow, MPI. When none does, this process was started by hand and starts the others. On TPU cores the runtime
+  /// of XLA decides.
   ///
   /// Only variables are looked at: nothing is initialised, asked over the network or imported to find out.
   ///
@@ -17,10 +18,9 @@ public enum ClusterEnvironments {
     _ environment: [String: String], accelerator: AcceleratorKind? = nil, numDevices: Int = 1, numNodes: Int = 1
   ) throws(ConfigurationError) -> any ClusterEnvironment {
     if accelerator == .tpu { return try XLAEnvironment(environment, numDevices: numDevices, numNodes: numNodes) }
-    if environment[WorkerVariable.supervisor] == nil, HorovodEnvironment.describes(environment) {
-      return try HorovodEnvironment(environment)
-    }
     if environment[WorkerVariable.supervisor] == nil {
+      if BaguaEnvironment.describes(environment) { return try BaguaEnvironment(environment) }
+      if HorovodEnvironment.describes(environment) { return try HorovodEnvironment(environment) }
       if TorchElasticEnvironment.describes(environment) { return try TorchElasticEnvironment(environment) }
       if SLURMEnvironment.describes(environment) { return try SLURMEnvironment(environment) }
       if LSFEnvironment.describes(environment) { return try LSFEnvironment(environment) }

@@ -92,7 +92,7 @@ extension StrategyAlias {
 
   private static let others: [StrategyAlias] = [
     .init("horovod", nil, [:], "gradients by name, fused, compressed and reduced during backward; Adasum", .available),
-    .init("bagua", nil, [:], "compressed, decentralized and asynchronous averaging"),
+    .init("bagua", nil, [:], "compressed, decentralized and asynchronous averaging", .available),
     .init("hivemind", nil, [:], "collaborative training over unreliable peers"),
     .init("collaborative", "hivemind", [:], "another name of hivemind"),
     .init("colossalai", nil, [:], "chunk-based parameter and optimizer placement"),

@@ -4,6 +4,7 @@ extension StrategyRegistry {
 
   private static var available: [Entry] {
     [
+      Entry("bagua") { BaguaStrategy() },
       Entry("single_device") { SingleDeviceStrategy() },
       Entry("ddp") { DDPStrategy() },
       Entry("ddp_find_unused_parameters_false") { DDPStrategy(findUnusedParameters: false) },

@@ -30,6 +30,7 @@ struct StrategySetting: ConfigConvertible {
   /// - Throws: `ConfigurationError` for options that the strategy does not have and values that they cannot take.
   func resolve(_ registry: StrategyRegistry = .shared) throws -> any StrategyConvertible {
     if options.isEmpty { return name }
+    if StrategyAlias.named(name)?.canonical == "bagua" { return try BaguaOptions(options).strategy() }
     let alias = StrategyAlias.named(name)
     guard name.lowercased() != "auto" else {
       throw ConfigurationError(

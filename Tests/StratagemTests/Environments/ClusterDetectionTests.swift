@@ -31,6 +31,11 @@ struct ClusterDetectionTests {
     "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "node0", "MASTER_PORT": "29500",
   ]
 
+  static let bagua = [
+    "BAGUA_SERVICE_PORT": "29501", "RANK": "3", "LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "4",
+    "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "node0", "MASTER_PORT": "29500",
+  ]
+
   struct Row: CustomTestStringConvertible, Sendable {
     var name: String
     var variables: [String: String]
@@ -48,6 +53,7 @@ struct ClusterDetectionTests {
     "where a process stands",
     arguments: [
       Row(name: "torchrun", variables: torchrun, address: "node0", port: 29500),
+      Row(name: "Bagua", variables: bagua, address: "node0", port: 29500),
       Row(name: "SLURM", variables: slurm, address: "gpu07", port: 19567),
       Row(name: "LSF", variables: lsf, address: "c7", port: 10321),
       Row(
@@ -85,10 +91,10 @@ struct ClusterDetectionTests {
     #expect(plan.cluster.environment == row.name && plan.cluster.mainAddress == row.address)
   }
 
-  @Test("the first of torchrun, SLURM, LSF, Kubeflow, MPI and Lightning that recognises its variables is taken")
+  @Test("the first of Bagua, torchrun, SLURM, LSF, Kubeflow, MPI and Lightning that recognises its variables is taken")
   func priority() throws {
-    let all = [Self.torchrun, Self.slurm, Self.lsf, Self.kubeflow, Self.openMPI]
-    let expected = ["torchrun", "SLURM", "LSF", "Kubeflow", "Open MPI", "lightning"]
+    let all = [Self.bagua, Self.torchrun, Self.slurm, Self.lsf, Self.kubeflow, Self.openMPI]
+    let expected = ["Bagua", "torchrun", "SLURM", "LSF", "Kubeflow", "Open MPI", "lightning"]
     for (index, name) in expected.enumerated() {
       var variables: [String: String] = [:]
       for later in all[index...] { variables.merge(later) { earlier, _ in earlier } }

@@ -16,6 +16,12 @@ extension Probe {
         try say("\(name) \(dtype)", tensor)
       }
     }
+    for (name, operation) in [("and", ReduceOperation.bitwiseAnd), ("or", .bitwiseOr), ("xor", .bitwiseXor)] {
+      let tensor = Tensor([12 + rank, 1 << rank, 7])
+      try group.allReduce(tensor, by: operation)
+      try say(name, tensor)
+    }
+    if size > 1 { sayFailure("bits of floats") { try group.allReduce(values.clone(), by: .bitwiseAnd) } }
     let matrix = Tensor.full([64, 33], Scalar(rank + 1))
     try group.allReduce(matrix)
     try say("large", Tensor.stack([matrix.min(), matrix.max()]))

@@ -12,6 +12,7 @@ struct Probe {
   }
 
   func run() throws {
+    if options.scenario == "bagua" { return try BaguaProbe(options).run() }
     let trainer = try makeTrainer(options.folder)
     switch options.scenario {
     case "fit": try fit(trainer)
