@@ -18,7 +18,7 @@ struct BadConfigurationTests {
       message: "no strategy named 'dpp'; did you mean 'ddp'? known: ddp, "),
     Case(
       flags: ["--strategy", "model_parallel"],
-      message: "strategy 'model_parallel' is known but not part of this version yet; available now: auto, ddp, "),
+      message: "strategy 'model_parallel' is known but not part of this version yet; available now: auto, bagua, ddp, "),
     Case(
       flags: ["--accelerator", "cpux"],
       message: "no accelerator named 'cpux'; did you mean 'cpu'? known: cpu, gpu, hpu, ipu, tpu, cuda, mps, auto"),

@@ -1,5 +1,3 @@
-public import Torch
-
 /// Data parallelism in one process: a replica of the model for each device, each on a thread of its own, over one model
 /// object; every batch is split among them.
 ///

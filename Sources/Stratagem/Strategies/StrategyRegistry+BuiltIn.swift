@@ -4,13 +4,11 @@ extension StrategyRegistry {
 
   private static var available: [Entry] {
     [
-      Entry("bagua") { BaguaStrategy() },
       Entry("single_device") { SingleDeviceStrategy() },
       Entry("ddp") { DDPStrategy() },
       Entry("ddp_find_unused_parameters_false") { DDPStrategy(findUnusedParameters: false) },
       Entry("ddp_find_unused_parameters_true") { DDPStrategy(findUnusedParameters: true) },
       Entry("dp") { DataParallelStrategy() },
-      Entry("horovod") { HorovodStrategy() },
       Entry("ddp2") { DDP2Strategy() },
       Entry("ddp_sharded") { DDPShardedStrategy() },
       Entry("ddp_sharded_find_unused_parameters_false") { DDPShardedStrategy(findUnusedParameters: false) },
@@ -23,6 +21,8 @@ extension StrategyRegistry {
       Entry("fsdp_native") { FSDPStrategy() },
       Entry("fsdp_native_full_shard_offload") { FSDPStrategy(offloadToCPU: true) },
       Entry("fsdp_cpu_offload") { FSDPStrategy(offloadToCPU: true) },
+      Entry("horovod") { HorovodStrategy() },
+      Entry("bagua") { BaguaStrategy() },
     ]
       + [("ddp_spawn", StartMethod.spawn), ("ddp_fork", .fork), ("ddp_notebook", .fork)].flatMap { name, method in
         [

@@ -147,7 +147,7 @@ struct StrategyChoiceTests {
       let error = #expect(throws: ConfigurationError.self) { try plan.makeStrategy(for: request) }
       let first = try #require(error?.problems.first)
       #expect(first.message.hasSuffix("is known but not part of this version yet"))
-      #expect(first.suggestion?.hasPrefix("available now: auto, ddp, ") == true)
+      #expect(first.suggestion?.hasPrefix("available now: auto, bagua, ddp, ") == true)
     case .rejected(let instead):
       #expect(found.map(\.message) == ["'\(alias.name)' is not a valid strategy"])
       #expect(found.first?.suggestion == instead)
