@@ -4,8 +4,9 @@ struct Suite {
   let rounds: Int
   let note: (String) -> Void
 
-  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint"]
-  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "checkpoint", "sharded-checkpoint"]
+  static let names = [
+    "op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint", "sharded-checkpoint",
+  ]
 
   func rows(_ name: String) throws -> [Row] {
     switch name {
@@ -149,6 +150,8 @@ struct Suite {
         "\(name), \(link)", results, name, name == names[0] ? nil : names[0], "steps/s", name + " bytes",
         .none("kB/step/rank"))
     }
+  }
+
   private func shardedCheckpoint() throws -> [Row] {
     let results = try repeated("sharded-checkpoint") {
       try runner.measure("sharded-checkpoint", "--rounds", "3", devices: 2, strategy: "ddp")

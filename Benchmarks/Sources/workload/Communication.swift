@@ -27,6 +27,8 @@ enum Communication {
       Algorithm("quantizePerTensor", DDPStrategy(communicationHook: .quantizePerTensor)),
       Algorithm("quantizePerChannel", DDPStrategy(communicationHook: .quantizePerChannel())),
       Algorithm("localSGD, period 8", DDPStrategy(communicationHook: .localSGD, modelAveragingPeriod: 8)),
+      Algorithm("horovod", "horovod"),
+      Algorithm("bagua, gradient_allreduce", "bagua"),
     ]
   }
 

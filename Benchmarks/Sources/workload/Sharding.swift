@@ -68,7 +68,7 @@ enum Sharding {
     let trainer = try fit(strategy, devices: devices, isLarge: true, batch: 1, steps: 4, [])
     guard trainer.isGlobalZero else { return }
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     var result = Result()
     result.add("peak_mib", Double(usage.ru_maxrss) / 1024)
     result.print()

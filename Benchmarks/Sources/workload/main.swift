@@ -58,8 +58,7 @@ do {
   default:
     throw UsageError(
       "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, "
-        + "communication, checkpoint")
-      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint, sharded-checkpoint")
+        + "communication, checkpoint, sharded-checkpoint")
   }
 } catch {
   let line = "workload: \(error)\n"
