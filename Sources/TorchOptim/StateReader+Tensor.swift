@@ -20,6 +20,9 @@ extension StateReader {
         return nil
       }
       guard !dryRun else { return nil }
+      if sharesTensors, saved.dtype == parameter.dtype, saved.device == parameter.device, saved.isContiguous {
+        return saved
+      }
       let copy = Aten.empty_like(Aten.detach(parameter))
       Aten.copy_(copy, src: saved)
       return copy

@@ -11,6 +11,8 @@ public struct StateReader {
   public private(set) var problems: [String] = []
   /// What messages put before each sentence, such as `group 1`.
   let context: String
+  /// Whether tensors that need no conversion are taken over as they are, instead of being copied.
+  package var sharesTensors = false
 
   /// Creates a reader of a dictionary.
   public init(_ entries: ArchiveDictionary, context: String = "") {
