@@ -5,6 +5,7 @@ struct Suite {
   let note: (String) -> Void
 
   static let names = ["op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint"]
+  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "checkpoint", "disk-store"]
 
   func rows(_ name: String) throws -> [Row] {
     switch name {
@@ -16,6 +17,7 @@ struct Suite {
     case "dp": try replicas()
     case "hooks": try communication(rate: nil) + communication(rate: "100mbit")
     case "checkpoint": try checkpoint()
+    case "disk-store": try diskStore()
     default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
     }
   }
@@ -147,6 +149,14 @@ struct Suite {
         "\(name), \(link)", results, name, name == names[0] ? nil : names[0], "steps/s", name + " bytes",
         .none("kB/step/rank"))
     }
+  private func diskStore() throws -> [Row] {
+    let target = Row.Target.atLeast(0.9, "x")
+    let results = try repeated("disk-store") { try runner.measure("disk", "--rounds", "5") }
+    return [
+      row(
+        "500 MB to a disk store / plain direct writes", results, "write", "plain_write", "MB/s", "write_ratio", target),
+      row("500 MB from a disk store / plain direct reads", results, "read", "plain_read", "MB/s", "read_ratio", target),
+    ]
   }
 
   private func repeated(_ name: String, _ measure: () throws -> [String: Double]) throws -> [[String: Double]] {

@@ -8,6 +8,7 @@
 //   workload scale     the ConvNet on one or more processes
 //   workload communication  steps and bytes of one of the algorithms that `workload algorithms` lists
 //   workload checkpoint  a checkpoint of 500 MB in the background
+//   workload disk      half a gigabyte to a store on a disk and back
 
 import Glibc
 import Stratagem
@@ -51,10 +52,13 @@ do {
     try Communication.run(options.text("algorithm", "ddp"), devices: devices, steps: try options.count("steps", 24))
   case "checkpoint":
     try Checkpointing.measure(rounds: try options.count("rounds", 5), temporary: temporary).print()
+  case "disk":
+    try Disk.measure(rounds: try options.count("rounds", 5), folder: temporary).print()
   default:
     throw UsageError(
       "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, "
         + "communication, checkpoint")
+    throw UsageError("'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint, disk")
   }
 } catch {
   let line = "workload: \(error)\n"
