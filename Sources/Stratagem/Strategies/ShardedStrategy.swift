@@ -12,11 +12,15 @@ open class ShardedStrategy: ParallelStrategy {
   public private(set) final var engine: ShardingEngine?
 
   private var isFitting = false
+  private var checkpoints: ActivationCheckpoints?
 
   /// What is partitioned, and how. Called in every process at the start of a run.
   open func makeShardingOptions() throws -> ShardingOptions {
     preconditionFailure("\(type(of: self)) must override makeShardingOptions()")
   }
+
+  /// Which layers compute their activations again in backward while training; nil for none.
+  open var activationCheckpointing: ActivationCheckpointPolicy? { nil }
 
   /// Whether running statistics and other buffers of rank 0 are given to all ranks before each forward of training.
   open var broadcastsBuffers: Bool { false }
@@ -34,6 +38,12 @@ open class ShardedStrategy: ParallelStrategy {
     if stage != .fit, try makeShardingOptions().stage == .parameters { try partition() }
   }
 
+  /// Parameters whose initialisation is deferred are made a unit at a time, when they are partitioned.
+  open override func materializeModule() throws {
+    if !isFitting, try makeShardingOptions().stage < .parameters { return try super.materializeModule() }
+    try module?.materializeBuffers()
+  }
+
   /// The parameters become equal when they are partitioned.
   open override func synchronizeModule() throws {
     if !isFitting, try makeShardingOptions().stage < .parameters { return try super.synchronizeModule() }
@@ -49,13 +59,15 @@ open class ShardedStrategy: ParallelStrategy {
 
   open override func configureModule() throws {
     try partition()
+    if let module { checkpoints = try activationCheckpointing?.apply(to: module) }
     try super.configureModule()
   }
 
   private func partition() throws {
     guard let module else { return }
     engine = try ShardingEngine(
-      module, try makeShardingOptions(), place: launcher.world, group: group, timeout: timeout)
+      module, try makeShardingOptions(), place: launcher.world, group: group, timeout: timeout
+    ) { try $0.isDeferred ? $0.initialTensor() : $0.tensor.detached() }
     if let scaler = (precision as? MixedPrecision)?.scaler, let group, group.size > 1 {
       scaler.agreement = { found in try group.allReduce(found, by: .maximum) }
     }
@@ -153,6 +165,8 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   open override func tearDown() {
+    checkpoints?.remove()
+    checkpoints = nil
     engine?.abandon()
     (precision as? MixedPrecision)?.scaler?.agreement = nil
     super.tearDown()
