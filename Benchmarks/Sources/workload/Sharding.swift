@@ -68,7 +68,7 @@ enum Sharding {
     let trainer = try fit(strategy, devices: devices, isLarge: true, batch: 1, steps: 4, [])
     guard trainer.isGlobalZero else { return }
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     var result = Result()
     result.add("peak_mib", Double(usage.ru_maxrss) / 1024)
     result.print()
@@ -83,10 +83,5 @@ enum Sharding {
     var result = Result()
     result.add("steps_per_second", 1 / clock.seconds.median)
     result.print()
-  }
-
-  /// Milliseconds of a reduce-scatter of 16 MB by what Gloo has, and of the same by an exchange.
-  static func collectives(devices: Int) throws {
-    try Collectives.measure(devices: devices)
   }
 }

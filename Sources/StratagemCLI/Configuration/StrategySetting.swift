@@ -31,6 +31,7 @@ struct StrategySetting: ConfigConvertible {
   func resolve(_ registry: StrategyRegistry = .shared) throws -> any StrategyConvertible {
     if options.isEmpty { return name }
     let alias = StrategyAlias.named(name)
+    if let sharded = try ShardedSetting(alias, options, origin)?.strategy { return sharded }
     guard name.lowercased() != "auto" else {
       throw ConfigurationError(
         "strategy", "\(origin.prefix)trainer.strategy has options but no name",
