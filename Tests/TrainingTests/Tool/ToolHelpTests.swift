@@ -12,8 +12,8 @@ struct ToolHelpTests {
   func tool() throws {
     #expect(
       try help("--help") == """
-        OVERVIEW: Starts distributed runs, checks machines for them, and shows what is
-        in checkpoints.
+        OVERVIEW: Starts distributed runs, checks machines for them, and shows and
+        converts checkpoints.
 
         USAGE: stratagem <subcommand>
 
@@ -25,8 +25,9 @@ struct ToolHelpTests {
                                   machine or several.
           doctor                  Check this machine and environment for distributed
                                   runs.
-          inspect                 Show what is in a checkpoint, a saved state_dict or a
-                                  safetensors file.
+          inspect                 Show what is in a checkpoint (a file or a folder), a
+                                  saved state_dict or a safetensors file.
+          convert                 Write a checkpoint in another form.
 
           See 'stratagem help <subcommand>' for detailed help.
         """)
@@ -101,8 +102,8 @@ struct ToolHelpTests {
   func inspect() throws {
     #expect(
       try help("inspect", "--help") == """
-        OVERVIEW: Show what is in a checkpoint, a saved state_dict or a safetensors
-        file.
+        OVERVIEW: Show what is in a checkpoint (a file or a folder), a saved state_dict
+        or a safetensors file.
 
         The numbers in tensors are not loaded, but the whole file is read once to
         compare its checksums; --no-verify leaves that out.
@@ -110,7 +111,8 @@ struct ToolHelpTests {
         USAGE: stratagem inspect <checkpoint> [--tensor <key>] [--all] [--no-verify] [--json]
 
         ARGUMENTS:
-          <checkpoint>            A .ckpt, .pt or .safetensors file.
+          <checkpoint>            A .ckpt, .pt or .safetensors file, or the folder of a
+                                  sharded, distributed or DeepSpeed checkpoint.
 
         OPTIONS:
           --tensor <key>          Show the values and statistics of this tensor, such
