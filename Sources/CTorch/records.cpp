@@ -8,6 +8,7 @@
 
 #include "ctorch_internal.h"
 #include "ctorch_records.h"
+#include "sliced_crc.h"
 
 // The part of miniz that libtorch exports without a header.
 extern "C" {
@@ -28,41 +29,9 @@ constexpr int inflateDone = 0;
 constexpr int inflateHasMoreOutput = 2;
 constexpr uint32_t inflateIntoWholeBuffer = 4;
 
-/// Tables for eight bytes a turn ("slicing by 8").
-constexpr std::array<std::array<uint32_t, 256>, 8> makeCrcTables() {
-  std::array<std::array<uint32_t, 256>, 8> tables{};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) ? 0xEDB88320u : 0u);
-    tables[0][byte] = crc;
-  }
-  for (size_t slice = 1; slice < 8; ++slice) {
-    for (size_t byte = 0; byte < 256; ++byte) {
-      const uint32_t crc = tables[slice - 1][byte];
-      tables[slice][byte] = (crc >> 8) ^ tables[0][crc & 0xFF];
-    }
-  }
-  return tables;
-}
-constexpr auto crcTables = makeCrcTables();
+using Crc32 = SlicedCrc<0xEDB88320>;
 
-uint32_t littleEndian32(const uint8_t* bytes) {
-  return bytes[0] | static_cast<uint32_t>(bytes[1]) << 8 | static_cast<uint32_t>(bytes[2]) << 16 |
-      static_cast<uint32_t>(bytes[3]) << 24;
-}
-
-uint32_t crc32(uint32_t crc, const uint8_t* bytes, size_t count) {
-  crc = ~crc;
-  for (; count >= 8; count -= 8, bytes += 8) {
-    const uint32_t low = littleEndian32(bytes) ^ crc;
-    const uint32_t high = littleEndian32(bytes + 4);
-    crc = crcTables[7][low & 0xFF] ^ crcTables[6][low >> 8 & 0xFF] ^ crcTables[5][low >> 16 & 0xFF] ^
-        crcTables[4][low >> 24] ^ crcTables[3][high & 0xFF] ^ crcTables[2][high >> 8 & 0xFF] ^
-        crcTables[1][high >> 16 & 0xFF] ^ crcTables[0][high >> 24];
-  }
-  for (; count > 0; --count, ++bytes) crc = (crc >> 8) ^ crcTables[0][(crc ^ *bytes) & 0xFF];
-  return ~crc;
-}
+uint32_t crc32(uint32_t crc, const uint8_t* bytes, size_t count) { return ~Crc32::update(~crc, bytes, count); }
 
 /// A growing buffer whose memory can be handed to C.
 struct Buffer {
@@ -188,8 +157,8 @@ uint8_t* ct_gunzip(const uint8_t* bytes, size_t count, size_t* result_count) {
       position = inflate(bytes, count, position, result);
       if (count - position < 8) throw std::runtime_error("the gzip data is truncated in its checksum");
       const size_t length = result.count - start;
-      if (littleEndian32(bytes + position) != crc32(0, result.bytes.get() + start, length) ||
-          littleEndian32(bytes + position + 4) != static_cast<uint32_t>(length)) {
+      if (Crc32::littleEndian32(bytes + position) != crc32(0, result.bytes.get() + start, length) ||
+          Crc32::littleEndian32(bytes + position + 4) != static_cast<uint32_t>(length)) {
         throw std::runtime_error("the gzip data is damaged: its checksum does not match");
       }
       position += 8;

@@ -183,7 +183,7 @@ struct HorovodRunTests {
 
   @Test("Processes with horovodrun's variables")
   func variables() throws {
-    let port = try freePort()
+    let port = try NodeRuns.freePort()
     let runs = Mutex([Int: Result<ProbeRun, any Error>]())
     let threads = (0..<2).map { rank in
       let shell =
@@ -215,22 +215,6 @@ struct HorovodRunTests {
     #expect(told.contains("rank 1 is in code of its own (training batch 2)"), "\(told)")
     #expect(told.contains("rank 0 waits in "))
     #expect(told.contains("fc1.weight"), "\(told)")
-  }
-
-  private func freePort() throws -> Int {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(listener) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        bind(listener, pointer, length) == 0 && getsockname(listener, pointer, &length) == 0
-      }
-    }
-    try #require(bound)
-    return Int(UInt16(bigEndian: address.sin_port))
   }
 
   // MARK: Digits

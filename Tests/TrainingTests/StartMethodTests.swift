@@ -198,7 +198,7 @@ struct StartMethodTests {
   func nodes(method: String) throws {
     for scenario in ["program", "fit"] {
       let options = ["epochs=1", "nodes=2", "strategy=\(method)"]
-      let common = "export MASTER_ADDR=127.0.0.1 MASTER_PORT=\(try freePort())"
+      let common = "export MASTER_ADDR=127.0.0.1 MASTER_PORT=\(try NodeRuns.freePort())"
       var other: ProbeRun?
       let first = try ProbeRun(scenario, 1, options: options, shell: common + " NODE_RANK=0") { _, _ in
         other = try ProbeRun(scenario, 1, options: options, shell: common + " NODE_RANK=1").succeeded()
@@ -210,23 +210,6 @@ struct StartMethodTests {
         #expect(first.weightSums + (other?.weightSums ?? []) == single.weightSums)
       }
     }
-  }
-
-  /// A port of the loopback interface that nobody uses.
-  private func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = in_addr_t(INADDR_LOOPBACK).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let codes = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        [bind(descriptor, $0, length), getsockname(descriptor, $0, &length)]
-      }
-    }
-    try #require(codes == [0, 0])
-    return Int(UInt16(bigEndian: address.sin_port))
   }
 
   @Test("A worker that takes another path is found out")

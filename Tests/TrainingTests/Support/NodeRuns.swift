@@ -28,7 +28,8 @@ enum NodeRuns {
     return try (0..<nodes).map { node in try #require(runs.withLock { $0[node] }).get() }
   }
 
-  private static func freePort() throws -> Int {
+  /// A port of the loopback address that nobody listens at.
+  static func freePort() throws -> Int {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(listener) }
     var address = sockaddr_in()

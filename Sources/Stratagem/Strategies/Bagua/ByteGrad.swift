@@ -6,40 +6,23 @@
 ///
 /// Hierarchical: in full precision inside each node, compressed over the leaders of the nodes; on one node nothing is
 /// compressed. See Bagua's `ByteGradAlgorithm`.
-public final class ByteGrad: BaguaAlgorithm {
+public final class ByteGrad: BaguaGradientAlgorithm {
   public override var name: String { "bytegrad" }
-  public override var isHierarchical: Bool { hierarchical }
-  private let hierarchical: Bool
-  private let average: Bool
-  private var gradients: BaguaGradients?
 
   /// - Parameters:
   ///   - hierarchical: go over the leaders of the nodes.
   ///   - average: divide by the number of ranks; the sum otherwise.
-  public init(hierarchical: Bool = true, average: Bool = true) {
-    self.hierarchical = hierarchical
-    self.average = average
+  public override init(hierarchical: Bool = true, average: Bool = true) {
+    super.init(hierarchical: hierarchical, average: average)
   }
 
   public override func begin(_ run: BaguaRun) throws {
     try run.requireCompressible(name)
-    guard run.worldSize > 1 else { return }
+    try super.begin(run)
+  }
+
+  override func makeGradients(_ run: BaguaRun) -> BaguaGradients {
     let (channels, average) = (run.channels, average)
-    gradients = BaguaGradients(run, alignment: run.worldSize) {
-      try channels.reduceCompressed($0, averaging: average)
-    }
-  }
-
-  public override func willRunBackward(_ run: BaguaRun, synchronizing: Bool) throws {
-    if synchronizing { gradients?.arm() }
-  }
-
-  public override func didRunBackward(_ run: BaguaRun, synchronizing: Bool) throws {
-    if synchronizing { try gradients?.finish() }
-  }
-
-  public override func end() {
-    gradients?.close()
-    gradients = nil
+    return BaguaGradients(run, alignment: run.worldSize) { try channels.reduceCompressed($0, averaging: average) }
   }
 }

@@ -6,38 +6,19 @@ internal import TorchDistributed
 /// leaders of the nodes, and handed on inside the node.
 ///
 /// A parameter that a rank has no gradient of counts as zero there. See Bagua's `GradientAllReduceAlgorithm`.
-public final class GradientAllReduce: BaguaAlgorithm {
+public final class GradientAllReduce: BaguaGradientAlgorithm {
   public override var name: String { "gradient_allreduce" }
-  public override var isHierarchical: Bool { hierarchical }
-  private let hierarchical: Bool
-  private let average: Bool
-  private var gradients: BaguaGradients?
 
   /// - Parameters:
   ///   - hierarchical: go over the leaders of the nodes.
   ///   - average: divide by the number of ranks; the sum otherwise.
-  public init(hierarchical: Bool = false, average: Bool = true) {
-    self.hierarchical = hierarchical
-    self.average = average
+  public override init(hierarchical: Bool = false, average: Bool = true) {
+    super.init(hierarchical: hierarchical, average: average)
   }
 
-  public override func begin(_ run: BaguaRun) throws {
-    guard run.worldSize > 1 else { return }
+  override func makeGradients(_ run: BaguaRun) -> BaguaGradients {
     let (channels, average) = (run.channels, average)
-    gradients = BaguaGradients(run) { try channels.reduce($0, averaging: average) }
-  }
-
-  public override func willRunBackward(_ run: BaguaRun, synchronizing: Bool) throws {
-    if synchronizing { gradients?.arm() }
-  }
-
-  public override func didRunBackward(_ run: BaguaRun, synchronizing: Bool) throws {
-    if synchronizing { try gradients?.finish() }
-  }
-
-  public override func end() {
-    gradients?.close()
-    gradients = nil
+    return BaguaGradients(run) { try channels.reduce($0, averaging: average) }
   }
 }
 
