@@ -2,10 +2,20 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/StorageImpl.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "ctorch.h"
 #include "ctorch_internal.h"
 
 extern "C" {
+
+void ct_release_freed_memory(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 bool ct_tensor_resize_storage(ct_tensor tensor, intptr_t byte_count) {
   try {

@@ -30,12 +30,12 @@ struct ShardedParityTests {
     try compare(
       ["tied", "optimizer=sgd"],
       with: [
-        (3, ["strategy=engine", "stage=3", "layout=perParameter", "wrap=layers"]),
-        (3, ["strategy=engine", "stage=3", "layout=wholeParameters", "wrap=types"]),
+        (3, ["strategy=engine", "stage=3", "layout=per_parameter", "wrap=layers"]),
+        (3, ["strategy=engine", "stage=3", "layout=whole_parameters", "wrap=types"]),
         (2, ["strategy=engine", "stage=3", "wrap=nested", "reshard=no"]),
-        (3, ["strategy=engine", "stage=3", "wrap=size", "persistence=20", "layout=perParameter"]),
-        (3, ["strategy=engine", "stage=2", "layout=perParameter"]),
-        (2, ["strategy=engine", "stage=1", "layout=wholeParameters"]),
+        (3, ["strategy=engine", "stage=3", "wrap=size", "persistence=20", "layout=per_parameter"]),
+        (3, ["strategy=engine", "stage=2", "layout=per_parameter"]),
+        (2, ["strategy=engine", "stage=1", "layout=whole_parameters"]),
         (2, ["strategy=engine", "stage=3", "wrap=whole"]),
       ])
   }

@@ -49,9 +49,9 @@ struct Runner {
   }
 
   /// The numbers of a Python script; nil without Python.
-  func measurePython(_ script: String) throws -> [String: Double]? {
+  func measurePython(_ script: String, _ arguments: String...) throws -> [String: Double]? {
     guard let python else { return nil }
-    return try run(python, [scripts.appendingPathComponent(script).path, "--json", "--data", data])
+    return try run(python, [scripts.appendingPathComponent(script).path, "--json", "--data", data] + arguments)
   }
 
   private func run(_ program: URL, _ arguments: [String]) throws -> [String: Double] {

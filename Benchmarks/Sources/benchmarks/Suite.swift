@@ -6,6 +6,7 @@ struct Suite {
 
   static let names = [
     "op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint", "sharded-checkpoint",
+    "op", "overhead", "python", "start", "ddp", "dp", "checkpoint", "sharded-memory", "sharded-steps",
   ]
 
   func rows(_ name: String) throws -> [Row] {
@@ -19,6 +20,8 @@ struct Suite {
     case "hooks": try communication(rate: nil) + communication(rate: "100mbit")
     case "checkpoint": try checkpoint()
     case "sharded-checkpoint": try shardedCheckpoint()
+    case "sharded-memory": try shardedMemory()
+    case "sharded-steps": try shardedSteps()
     default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
     }
   }
@@ -100,6 +103,55 @@ struct Suite {
     return [
       row("W4, ddp on 2 / 2 x single", results, "two", "one", "samples/s", "efficiency", target),
       row("W4, ddp on 2 / two single at once", results, "two", "apart", "samples/s", "apart_efficiency", target),
+    ]
+  }
+
+  /// Once: memory does not vary, and W5 takes its time.
+  private func shardedMemory() throws -> [Row] {
+    var state: [String: Double] = [:]
+    for stage in 1...3 {
+      for devices in [1, 2, 4] {
+        note("sharded-memory: stage \(stage) on \(devices)")
+        let found = try runner.measure("sharded-state", "--stage", "\(stage)", devices: devices)
+        let deviation = found["deviation_percent"] ?? .nan
+        if deviation >= state["deviation_percent"] ?? -1 { state = found }
+      }
+    }
+    note("sharded-memory: peak")
+    let peak = try runner.measure("sharded-peak", devices: 2, strategy: "fsdp")
+    var rows = [
+      row(
+        "W5, state per rank - formula, worst of stage 1-3 on 1, 2, 4", [state], "mib", "formula_mib", "MiB",
+        "deviation_percent", .atMost(5, "%")),
+      row("W5, peak of a rank, fsdp on 2", [peak], "peak_mib", nil, "MiB", "peak_mib", .atMost(900, "MiB")),
+    ]
+    if let other = try runner.measurePython("fsdp2.py", "--workload", "w5", "--steps", "2") {
+      let both = peak.merging(["other": other["peak_mib"] ?? .nan]) { $1 }
+      rows.append(
+        row(
+          "W5, the same / PyTorch FSDP2", [both.merging(["ratio": both["peak_mib"]! / both["other"]!]) { $1 }],
+          "peak_mib", "other", "MiB", "ratio", .atMost(1, "x")))
+    }
+    return rows
+  }
+
+  private func shardedSteps() throws -> [Row] {
+    let results = try repeated("sharded-steps") { () -> [String: Double] in
+      let name = "steps_per_second"
+      var values: [String: Double] = [:]
+      for strategy in ["fsdp", "ddp_sharded", "ddp"] {
+        values[strategy] = try runner.measure("sharded-steps", devices: 2, strategy: strategy)[name]
+      }
+      if let other = try runner.measurePython("fsdp2.py")?[name] { values["fsdp2"] = other }
+      values["fsdp2_ratio"] = (values["fsdp"] ?? .nan) / (values["fsdp2"] ?? .nan)
+      values["ddp_ratio"] = (values["ddp_sharded"] ?? .nan) / (values["ddp"] ?? .nan)
+      return values
+    }
+    let own = row(
+      "W3, ddp_sharded on 2 / ddp on 2", results, "ddp_sharded", "ddp", "steps/s", "ddp_ratio", .atLeast(0.9, "x"))
+    guard runner.python != nil else { return [own] }
+    return [
+      row("W3, fsdp on 2 / PyTorch FSDP2", results, "fsdp", "fsdp2", "steps/s", "fsdp2_ratio", .atLeast(1, "x")), own,
     ]
   }
 

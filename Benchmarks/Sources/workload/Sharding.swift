@@ -84,9 +84,4 @@ enum Sharding {
     result.add("steps_per_second", 1 / clock.seconds.median)
     result.print()
   }
-
-  /// Milliseconds of a reduce-scatter of 16 MB by what Gloo has, and of the same by an exchange.
-  static func collectives(devices: Int) throws {
-    try Collectives.measure(devices: devices)
-  }
 }

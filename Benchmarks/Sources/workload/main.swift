@@ -9,6 +9,10 @@
 //   workload communication  steps and bytes of one of the algorithms that `workload algorithms` lists
 //   workload checkpoint  a checkpoint of 500 MB in the background
 //   workload sharded-checkpoint  a checkpoint of 1 GB that all ranks write
+//   workload sharded-state  bytes of model state of a stage of ZeRO
+//   workload sharded-peak   the most memory that a rank has
+//   workload sharded-steps  steps per second of the small transformer
+//   workload collectives    ways to reduce and gather 16 MB
 
 import Glibc
 import Stratagem
@@ -59,6 +63,18 @@ do {
     throw UsageError(
       "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, "
         + "communication, checkpoint, sharded-checkpoint")
+  case "sharded-state":
+    try Sharding.state(stage: try options.count("stage", 3), devices: devices)
+  case "sharded-peak":
+    try Sharding.memory(strategy: strategy, devices: devices)
+  case "sharded-steps":
+    try Sharding.steps(strategy: strategy, devices: devices, steps: try options.count("steps", 20))
+  case "collectives":
+    try Collectives.measure(devices: devices)
+  default:
+    throw UsageError(
+      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint, sharded-state, "
+        + "sharded-peak, sharded-steps, collectives")
   }
 } catch {
   let line = "workload: \(error)\n"

@@ -42,4 +42,6 @@ bool ct_tensor_set_data(ct_tensor tensor, ct_tensor source);
 /// Gives the storage `byte_count` bytes whose contents are undefined, 0 to give its memory back. All tensors on it stay
 /// what they are; none may be computed with before the bytes are there.
 bool ct_tensor_resize_storage(ct_tensor tensor, intptr_t byte_count);
+/// Returns memory of freed tensors that the process keeps for later to the system.
+void ct_release_freed_memory(void);
 CT_END

@@ -6,6 +6,7 @@ extension ShardedUnit {
   /// Starts to bring the shards of all ranks together. Called on all ranks that share a copy, in the same order.
   func startGather() throws {
     guard case .absent = state else { return }
+    gatheredVersion = version
     try Tensor.outsideModes {
       if isFreed { full.resizeStorage(to: fullByteCount) }
       state = .gathering(try startGather(into: full))

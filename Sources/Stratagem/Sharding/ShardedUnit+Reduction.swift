@@ -84,7 +84,9 @@ extension ShardedUnit {
       }
       try groups.replicas?.allReduce(sum)
       if divisor != 1 { sum.divide(by: Scalar(divisor)) }
-      reduced = sum.dtype == masterType ? sum : sum.to(masterType)
+      if sum.dtype != masterType { sum = sum.to(masterType) }
+      let home = (shard ?? full).device
+      reduced = sum.device == home ? sum : sum.to(home)
     }
   }
 

@@ -45,6 +45,8 @@ final class ShardedUnit {
   /// All shards as one vector; nil when they are views of the gathered unit.
   private(set) var shard: Tensor?
   var state = State.present
+  /// How often the shards had been changed when they were gathered.
+  var gatheredVersion: Int64 = 0
 
   // Of the backward under way.
   /// The gradients of the whole unit: [fullCount].
@@ -91,22 +93,26 @@ final class ShardedUnit {
       if groups.rank == 0 { part.copy(from: try initial(parameter).reshaped([-1])) }
     }
     try groups.world?.broadcast(whole)
-    if isFreed || masterType != computeType {
-      full = Tensor.empty([partition.fullCount], dtype: computeType, device: place)
-      let shard = Tensor.empty([partition.shardCounts[rank]], dtype: masterType, device: place)
+    let home = options.offloadsToHost ? Device.cpu : place
+    if isFreed || masterType != computeType || home != place {
+      let full = Tensor.empty([partition.fullCount], dtype: computeType, device: place)
+      let shard = Tensor.empty([partition.shardCounts[rank]], dtype: masterType, device: home)
       for (index, piece) in partition.pieces[rank].enumerated() where !piece.range.isEmpty {
+        let start = partition.offsets[index] + piece.range.lowerBound
         shard.narrowed(dim: 0, start: piece.offset, length: piece.range.count)
-          .copy(
-            from: whole.narrowed(
-              dim: 0, start: partition.offsets[index] + piece.range.lowerBound, length: piece.range.count))
+          .copy(from: whole.narrowed(dim: 0, start: start, length: piece.range.count))
       }
-      self.shard = shard
-      full.copy(from: whole)
+      if isFreed {
+        full.resizeStorage(to: 0)
+        state = .absent
+      } else {
+        full.copy(from: whole)
+      }
+      (self.full, self.shard) = (full, shard)
     } else {
       full = whole
     }
     makeTensors()
-    if isFreed { free() }
   }
 
   /// Makes leaves and shards, and lets the properties hold the shards.
@@ -126,6 +132,7 @@ final class ShardedUnit {
       for holder in parameter.holders { holder.wholeShape = parameter.shape }
       parameter.hold(held)
     }
+    gatheredVersion = version
   }
 
   /// Gives back all memory, when the properties hold whole parameters again.
@@ -135,6 +142,9 @@ final class ShardedUnit {
     shards = shards.map { Tensor.empty([0], dtype: $0.dtype) }
     full.resizeStorage(to: 0)
   }
+
+  /// How often the shards have been changed, by whomever.
+  var version: Int64 { shards.reduce(0) { $0 + $1.version } }
 
   /// Whether the gathered unit is there with the present numbers.
   var isPresent: Bool { if case .present = state { true } else { false } }

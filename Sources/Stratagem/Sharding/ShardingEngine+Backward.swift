@@ -27,12 +27,13 @@ extension ShardingEngine {
     for number in units.indices where units[number].module === module { try makePresent(number) }
   }
 
-  /// The gradient of an output of a unit is there: the unit computes next.
+  /// The gradient of an output of a unit is there: the unit computes next, also when a step takes gradients by itself.
   func willRunBackward(of numbers: [Int]) {
-    guard phase == .backward else { return }
     attempt {
       for number in numbers { try makePresent(number) }
-      guard options.prefetchesBackward, let first = numbers.first, let place = lastOrder.lastIndex(of: first) else {
+      guard phase == .backward, options.prefetchesBackward, let first = numbers.first,
+        let place = lastOrder.lastIndex(of: first)
+      else {
         return
       }
       try prefetch(lastOrder[..<place].reversed().lazy.filter { !numbers.contains($0) })

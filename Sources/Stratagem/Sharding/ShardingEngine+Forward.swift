@@ -6,6 +6,11 @@ extension ShardingEngine {
   /// Call before the forward of a training step, on all ranks.
   func willRunForward() throws {
     try throwFailure()
+    // Whoever writes into parameters between steps, as weight averaging does, does so on all ranks.
+    for unit in units where unit.isPresent && unit.version != unit.gatheredVersion {
+      unit.markStale()
+      if !unit.isFreed { try unit.startGather() }
+    }
     phase = .forward
     order = []
   }

@@ -23,6 +23,10 @@ public final class ShardingEngine {
   private var handles: [HookHandle] = []
   /// Whether the properties of the module hold this rank's elements.
   private(set) var isActive = true
+  /// Whether the module had no memory for its parameters: then no rank is to hold all of it, also after a run.
+  let isDeferred: Bool
+  /// Whether the properties go on to hold this rank's elements after a run.
+  var isKept = false
 
   /// What went wrong where nothing can be thrown.
   var failure: (any Error)?
@@ -57,11 +61,17 @@ public final class ShardingEngine {
   /// - Throws: ``ConfigurationError`` for options that do not fit the model or the number of ranks.
   init(
     _ module: Module, _ options: ShardingOptions, place: ProcessWorld?, group: ProcessGroup?, timeout: Double,
-    initial: ((AnyParameter) throws -> Tensor)? = nil
+    initial: @escaping (AnyParameter) throws -> Tensor
   ) throws {
     self.module = module
     self.options = options
+    isDeferred = module.parameters().contains { $0.tensor.device.kind == .meta }
     try options.check()
+    guard module.parameters().allSatisfy({ $0.wholeShape == nil }) else {
+      throw ConfigurationError(
+        "strategy", "the parameters of \(type(of: module)) are still partitioned by an earlier run of another trainer",
+        suggestion: "go on with that trainer, or load a checkpoint into a new module")
+    }
     let mesh = try options.mesh(worldSize: group?.size ?? 1)
     let plan =
       options.stage == .parameters
@@ -78,9 +88,7 @@ public final class ShardingEngine {
     let groups = groups
     units = try Tensor.outsideModes {
       try zip(plan.units, partitions).map { unit, partition in
-        try ShardedUnit(unit, partition, groups, options) { parameter in
-          try initial?(parameter.holder) ?? parameter.holder.tensor.detached()
-        }
+        try ShardedUnit(unit, partition, groups, options) { try initial($0.holder) }
       }
     }
     var places: [ObjectIdentifier: (unit: Int, index: Int)] = [:]
@@ -92,6 +100,8 @@ public final class ShardingEngine {
     self.places = places
     reductionOrder = Array(units.indices.reversed())
     attach()
+    // The whole parameters are gone: their memory is not to add to what training needs.
+    TorchRuntime.releaseFreedMemory()
   }
 
   /// Lets the properties read gathered parameters, and follows the calls of the units' modules.
@@ -181,19 +191,30 @@ public final class ShardingEngine {
       }
     }
     detach()
+    TorchRuntime.releaseFreedMemory()
+  }
+
+  /// Ends a run. Called on all ranks.
+  func finishRun() throws {
+    guard isDeferred else { return try restore() }
+    isKept = true
+    for unit in units {
+      try unit.finishGather()
+      unit.free()
+    }
   }
 
   /// Leaves the module without asking the other ranks: what is partitioned cannot be read any more.
   func abandon() {
-    guard isActive else { return }
+    guard isActive, !isKept else { return }
     for unit in units {
       for (index, parameter) in unit.parameters.enumerated() {
-        if !unit.isFreed, unit.masterType == unit.computeType {
+        if unit.shard == nil {
           parameter.hold(unit.leaves[index].detached())
         }
       }
     }
-    let lost = units.filter { $0.isFreed || $0.masterType != $0.computeType }.flatMap(\.parameters)
+    let lost = units.filter { $0.shard != nil }.flatMap(\.parameters)
     detach()
     for parameter in lost {
       let name = parameter.name

@@ -50,6 +50,8 @@ public struct ShardingOptions {
   public var reducesEveryMicroBatch = false
   /// Allow parameters that the loss does not depend on: the ranks agree in every step on which have a gradient.
   public var findUnusedParameters = true
+  /// Keep the shards, their gradients and with them the state of the optimizers in the memory of the host.
+  public var offloadsToHost = false
   /// The most bytes that the model may take on a rank while it trains; nil for the memory that is free at the start.
   public var memoryLimit: Int?
 

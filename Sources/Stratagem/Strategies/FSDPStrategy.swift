@@ -15,21 +15,23 @@ open class FSDPStrategy: ShardedStrategy {
   /// What is partitioned, and when parameters are freed: PyTorch's `ShardingStrategy`.
   public enum Sharding: String, Sendable, Hashable, CaseIterable {
     /// Parameters are freed after forward and after backward (`FULL_SHARD`).
-    case full
+    case full = "full_shard"
     /// Parameters stay gathered from forward to the end of backward (`SHARD_GRAD_OP`).
-    case gradientsAndOptimizer
+    case gradientsAndOptimizer = "shard_grad_op"
     /// Nothing is partitioned, as in `ddp` (`NO_SHARD`).
-    case none
+    case none = "no_shard"
     /// As `full` inside each node, with a copy of the model per node (`HYBRID_SHARD`).
-    case hybrid
+    case hybrid = "hybrid_shard"
     /// As `gradientsAndOptimizer` inside each node, with a copy of the model per node (`_HYBRID_SHARD_ZERO2`).
-    case hybridGradientsAndOptimizer
+    case hybridGradientsAndOptimizer = "hybrid_shard_zero2"
   }
 
   /// What is partitioned.
   public let sharding: Sharding
-  /// The numbers of copies of the model and of ranks that share one; nil for what ``sharding`` says.
-  public let mesh: (replicas: Int, shards: Int)?
+  /// The number of copies of the model; nil for what ``sharding`` and ``shardCount`` say.
+  public let replicaCount: Int?
+  /// The number of ranks that share a copy; nil for what ``sharding`` and ``replicaCount`` say.
+  public let shardCount: Int?
   /// Whether the shards are kept in the memory of the host. On a CPU they are there anyway.
   public let offloadsToCPU: Bool
   private let given: ShardingOptions
@@ -37,7 +39,8 @@ open class FSDPStrategy: ShardedStrategy {
   /// - Parameters:
   ///   - wrapPolicy: which modules are gathered on their own.
   ///   - sharding: what is partitioned, and when parameters are freed.
-  ///   - mesh: the number of copies of the model, and the ranks that share one; their product is the number of ranks.
+  ///   - replicas: the number of copies of the model.
+  ///   - shards: how many ranks share a copy; the product of both is the number of ranks, and one of them is enough.
   ///   - parameterType: the type that parameters are gathered in and modules compute with; nil for their own.
   ///   - reduceType: the type in which gradients cross the ranks; nil for float32, or float64 parameters' own.
   ///   - offloadToCPU: keep shards, their gradients and the optimizer's state in the memory of the host.
@@ -49,7 +52,7 @@ open class FSDPStrategy: ShardedStrategy {
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
   public init(
-    wrapPolicy: WrapPolicy = .automatic(), sharding: Sharding = .full, mesh: (replicas: Int, shards: Int)? = nil,
+    wrapPolicy: WrapPolicy = .automatic(), sharding: Sharding = .full, replicas: Int? = nil, shards: Int? = nil,
     parameterType: DType? = nil, reduceType: DType? = nil, offloadToCPU: Bool = false, forwardPrefetch: Bool = true,
     backwardPrefetch: Bool = true, maximumPrefetches: Int = 1, findUnusedParameters: Bool = true,
     timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
@@ -57,7 +60,8 @@ open class FSDPStrategy: ShardedStrategy {
     devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
     self.sharding = sharding
-    self.mesh = mesh
+    replicaCount = replicas
+    shardCount = shards
     offloadsToCPU = offloadToCPU
     var options = ShardingOptions(.parameters)
     options.wrapPolicy = wrapPolicy
@@ -66,6 +70,7 @@ open class FSDPStrategy: ShardedStrategy {
     options.prefetchesForward = forwardPrefetch
     options.prefetchesBackward = backwardPrefetch
     options.maximumPrefetches = maximumPrefetches
+    options.offloadsToHost = offloadToCPU
     options.findUnusedParameters = findUnusedParameters
     options.reshardAfterForward = sharding == .full || sharding == .hybrid
     given = options
@@ -78,7 +83,8 @@ open class FSDPStrategy: ShardedStrategy {
     var options: [String: StrategyOption] = [:]
     if offloadsToCPU { options["offloadToCPU"] = .flag(true) }
     if sharding != .full { options["sharding"] = .text(sharding.rawValue) }
-    if let mesh { options["mesh"] = .text("(\(mesh.replicas), \(mesh.shards))") }
+    if let replicaCount { options["replicas"] = .number(replicaCount) }
+    if let shardCount { options["shards"] = .number(shardCount) }
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
     return StrategyDescription(
       name: "fsdp", summary: "Parameters, gradients and optimizer state partitioned over the ranks.",
@@ -87,8 +93,8 @@ open class FSDPStrategy: ShardedStrategy {
 
   open override func makeShardingOptions() throws -> ShardingOptions {
     var options = given
-    if let mesh {
-      (options.replicas, options.shards) = (mesh.replicas, mesh.shards)
+    if replicaCount != nil || shardCount != nil {
+      (options.replicas, options.shards) = (replicaCount, shardCount)
     } else {
       switch sharding {
       case .full, .gradientsAndOptimizer: break
@@ -104,13 +110,14 @@ extension StrategyConvertible where Self == FSDPStrategy {
   /// Fully sharded data parallel; see ``FSDPStrategy``.
   public static func fsdp(
     wrapPolicy: WrapPolicy = .automatic(), sharding: FSDPStrategy.Sharding = .full,
-    mesh: (replicas: Int, shards: Int)? = nil, parameterType: DType? = nil, reduceType: DType? = nil,
+    replicas: Int? = nil, shards: Int? = nil, parameterType: DType? = nil, reduceType: DType? = nil,
     offloadToCPU: Bool = false, forwardPrefetch: Bool = true, backwardPrefetch: Bool = true, maximumPrefetches: Int = 1,
     findUnusedParameters: Bool = true, timeout: Double = 1800, stallNotice: Double = 30,
     startMethod: StartMethod = .relaunch
   ) -> FSDPStrategy {
     FSDPStrategy(
-      wrapPolicy: wrapPolicy, sharding: sharding, mesh: mesh, parameterType: parameterType, reduceType: reduceType,
+      wrapPolicy: wrapPolicy, sharding: sharding, replicas: replicas, shards: shards, parameterType: parameterType,
+      reduceType: reduceType,
       offloadToCPU: offloadToCPU, forwardPrefetch: forwardPrefetch, backwardPrefetch: backwardPrefetch,
       maximumPrefetches: maximumPrefetches, findUnusedParameters: findUnusedParameters, timeout: timeout,
       stallNotice: stallNotice, startMethod: startMethod)

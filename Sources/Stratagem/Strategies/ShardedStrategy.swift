@@ -1,6 +1,6 @@
 public import Torch
 internal import TorchDistributed
-internal import TorchNN
+public import TorchNN
 public import TorchOptim
 
 /// A strategy that partitions the state of training over its processes: the base of `ddp_sharded`, `fsdp` and `deepspeed`.
@@ -27,7 +27,12 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   open override func setUp(_ stage: Stage) throws {
-    engine = nil
+    // A module that was never whole is still in parts after the run before.
+    if let engine, engine.isKept, engine.module === module {
+      engine.isKept = false
+    } else {
+      engine = nil
+    }
     isFitting = stage == .fit
     try super.setUp(stage)
     // Parameters that are partitioned in training are so in an evaluation, too.
@@ -54,12 +59,18 @@ open class ShardedStrategy: ParallelStrategy {
 
   private func partition() throws {
     guard let module else { return }
-    engine = try ShardingEngine(
-      module, try makeShardingOptions(), place: launcher.world, group: group, timeout: timeout)
+    if engine == nil {
+      engine = try ShardingEngine(
+        module, try makeShardingOptions(), place: launcher.world, group: group, timeout: timeout,
+        initial: initialValue)
+    }
     if let scaler = (precision as? MixedPrecision)?.scaler, let group, group.size > 1 {
       scaler.agreement = { found in try group.allReduce(found, by: .maximum) }
     }
   }
+
+  /// The whole value that a parameter begins with. Called on rank 0, once for each parameter, in the order of the model.
+  open func initialValue(of parameter: AnyParameter) throws -> Tensor { parameter.tensor.detached() }
 
   // Steps
   open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
@@ -151,9 +162,9 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   // The end
-  /// Every rank has the whole module again.
+  /// Every rank has the whole module again, unless it never had: then its part.
   override func finishRun() throws {
-    try engine?.restore()
+    try engine?.finishRun()
     try super.finishRun()
   }
 

@@ -32,6 +32,7 @@ struct StrategySetting: ConfigConvertible {
     if options.isEmpty { return name }
     if StrategyAlias.named(name)?.canonical == "bagua" { return try BaguaOptions(options).strategy() }
     let alias = StrategyAlias.named(name)
+    if let sharded = try ShardedSetting(alias, options, origin)?.strategy { return sharded }
     guard name.lowercased() != "auto" else {
       throw ConfigurationError(
         "strategy", "\(origin.prefix)trainer.strategy has options but no name",

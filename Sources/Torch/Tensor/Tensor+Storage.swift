@@ -16,3 +16,8 @@ extension Tensor {
     return try withoutGradients(body)
   }
 }
+
+extension TorchRuntime {
+  /// Returns memory of freed tensors that the process keeps for later to the system.
+  package static func releaseFreedMemory() { ct_release_freed_memory() }
+}

@@ -45,7 +45,7 @@ struct ShardedProbe {
   private var strategy: any StrategyConvertible {
     switch options["strategy"] {
     case "engine": EngineStrategy(options)
-    case "fsdp-hybrid": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .none, mesh: (2, 2))
+    case "fsdp-hybrid": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), replicas: 2, shards: 2)
     case "fsdp-none": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .none)
     case "fsdp-keep": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .gradientsAndOptimizer)
     case "fsdp-units": FSDPStrategy(wrapPolicy: .automatic(minimum: 50))
