@@ -70,6 +70,20 @@ struct ShardedStateTests {
     }
   }
 
+  @Test("A model without memory is never whole on a rank, and computes the same")
+  func deferred() throws {
+    let alone = try ShardedRun(1, ["seeded", "steps=6"])
+    let parts = ["seeded", "deferred", "strategy=fsdp-units"]
+    let run = try ShardedRun(2, parts + ["steps=6", "stages=fit,save,print,validate"])
+    try run.expectEqual(alone, within: 1e-9, "deferred")
+    let counts = run.probe.run.outputLines.filter { $0.hasSuffix("elements") }.compactMap { numbers($0).last }
+    #expect(counts.count == 2 && counts.reduce(0, +) == 567 && counts.allSatisfy { $0 < 300 }, "\(counts)")
+    let path = "\(run.probe.folder.path)/after.ckpt"
+    let resumed = try ShardedRun(3, parts + ["steps=9", "resume=\(path)"])
+    let whole = try ShardedRun(1, ["seeded", "steps=9"])
+    #expect(try largestDifference(resumed.checkpoint, whole.checkpoint) < 1e-8)
+  }
+
   @Test("Processes of a spawned run give their weights back")
   func spawned() throws {
     let options = ["steps=3", "stages=fit,predict"]

@@ -1,6 +1,6 @@
 public import Torch
 internal import TorchDistributed
-public import TorchNN
+internal import TorchNN
 public import TorchOptim
 
 /// A strategy that partitions the state of training over its processes: the base of `ddp_sharded`, `fsdp` and `deepspeed`.
@@ -39,6 +39,12 @@ open class ShardedStrategy: ParallelStrategy {
     if stage != .fit, try makeShardingOptions().stage == .parameters { try partition() }
   }
 
+  /// Parameters whose initialisation is deferred are made a unit at a time, when they are partitioned.
+  open override func materializeModule() throws {
+    if !isFitting, try makeShardingOptions().stage < .parameters { return try super.materializeModule() }
+    try module?.materializeBuffers()
+  }
+
   /// The parameters become equal when they are partitioned.
   open override func synchronizeModule() throws {
     if !isFitting, try makeShardingOptions().stage < .parameters { return try super.synchronizeModule() }
@@ -57,20 +63,23 @@ open class ShardedStrategy: ParallelStrategy {
     try super.configureModule()
   }
 
+  /// Partitions the module, unless it is in parts since the run before.
   private func partition() throws {
+    if engine == nil { try makeEngine() } else { agreeOnScale() }
+  }
+
+  private func makeEngine() throws {
     guard let module else { return }
-    if engine == nil {
-      engine = try ShardingEngine(
-        module, try makeShardingOptions(), place: launcher.world, group: group, timeout: timeout,
-        initial: initialValue)
-    }
+    engine = try ShardingEngine(
+      module, try makeShardingOptions(), place: launcher.world, group: group, timeout: timeout
+    ) { try $0.isDeferred ? $0.initialTensor() : $0.tensor.detached() }
     if let scaler = (precision as? MixedPrecision)?.scaler, let group, group.size > 1 {
       scaler.agreement = { found in try group.allReduce(found, by: .maximum) }
     }
   }
 
-  /// The whole value that a parameter begins with. Called on rank 0, once for each parameter, in the order of the model.
-  open func initialValue(of parameter: AnyParameter) throws -> Tensor { parameter.tensor.detached() }
+  /// A module without memory gets its weights when each rank has its part.
+  open override var restoresCheckpointAfterSetUp: Bool { module?.hasDeferredTensors ?? false }
 
   // Steps
   open override func trainingStep(_ step: ModuleStep<StepOutput>, synchronizing: Bool) throws -> StepOutput {
@@ -159,6 +168,12 @@ open class ShardedStrategy: ParallelStrategy {
   public final func withWholeParameters<Result>(_ body: () throws -> Result) throws -> Result {
     guard let engine, engine.isActive else { return try body() }
     return try engine.withWholeParameters(body)
+  }
+
+  /// A gradient that is not finite on one rank is so for all.
+  private func agreeOnScale() {
+    guard let group, group.size > 1 else { return }
+    (precision as? MixedPrecision)?.scaler?.agreement = { try group.allReduce($0, by: .maximum) }
   }
 
   // The end

@@ -37,7 +37,7 @@ final class ShardedModel: LightningModule<[Tensor]> {
     self.blocks = blocks
     extra = options.has("unused") ? Linear(6, 6) : nil
     super.init()
-    fill(self)
+    if !options.has("seeded") { fill(self) }
     if options["frozen"] == "block" { blocks[1].freeze() }
     if options["frozen"] == "norm" { for block in blocks { block.norm.freeze() } }
     if options["frozen"] == "first" {

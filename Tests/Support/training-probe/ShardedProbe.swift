@@ -6,7 +6,9 @@ struct ShardedProbe {
 
   func run() throws {
     let trainer = try makeTrainer()
-    let model = ShardedModel(options)
+    TorchRuntime.manualSeed(3)
+    let model =
+      options.has("deferred") ? try withDeferredInitialization { ShardedModel(options) } : ShardedModel(options)
     for stage in options["stages"]?.split(separator: ",").map(String.init) ?? ["fit"] {
       switch stage {
       case "fit": try trainer.fit(model, train: loader(), validation: validation, resumeFrom: options["resume"])
