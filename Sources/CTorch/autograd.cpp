@@ -94,6 +94,10 @@ bool ct_backward(ct_tensor root, ct_tensor gradient, bool retain_graph, bool cre
   CT_DO(torch::autograd::backward({ref(root)}, {ct::copy(gradient)}, retain_graph, create_graph))
 }
 
+bool ct_backward_all(const ct_tensor* roots, const ct_tensor* gradients, intptr_t count) {
+  CT_DO(torch::autograd::backward(ct::vector(roots, count), ct::vector(gradients, count)))
+}
+
 bool ct_gradients(
     const ct_tensor* outputs, intptr_t output_count, const ct_tensor* inputs, intptr_t input_count,
     const ct_tensor* output_gradients, bool retain_graph, bool create_graph, bool allow_unused, ct_tensor* results) {
@@ -139,6 +143,11 @@ void ct_autocast_nesting(int delta) {
   } else if (at::autocast::decrement_nesting() == 0) {
     at::autocast::clear_cache();
   }
+}
+bool ct_autocast_cache(bool enabled) {
+  const bool before = at::autocast::is_autocast_cache_enabled();
+  at::autocast::set_autocast_cache_enabled(enabled);
+  return before;
 }
 
 intptr_t ct_add_post_accumulate_hook(

@@ -1,4 +1,5 @@
 // What belongs to a thread: libtorch's modes, a generator of its own, and a pointer of ours.
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ThreadLocalState.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
@@ -23,6 +24,11 @@ struct ThreadGenerator {
   bool is_seeded = false;
 };
 thread_local ThreadGenerator thread_generator;
+
+struct ReplacedGenerator {
+  ThreadGenerator generator;
+  bool was_included;
+};
 
 /// The key whose kernels hand out the generator of the thread: the one that libtorch leaves to modes from outside.
 constexpr auto key = c10::DispatchKey::DeferredInit;
@@ -91,5 +97,44 @@ bool ct_thread_generator_enter(ct_generator generator, uint64_t seed) {
 void ct_thread_generator_exit(void) {
   thread_generator = {};
   c10::impl::tls_set_dispatch_key_included(key, false);
+}
+
+ct_tensor ct_random_state(void) {
+  try {
+    auto& own = thread_generator;
+    if (!own.generator) {
+      auto generator = at::detail::getDefaultCPUGenerator();
+      std::lock_guard<std::mutex> lock(generator.mutex());
+      return ct::own(generator.get_state());
+    }
+    if (!own.is_seeded) {
+      own.generator->set_current_seed(own.seed);
+      own.is_seeded = true;
+    }
+    return ct::own(own.generator->get_state());
+  } catch (...) {
+    ct::capture();
+    return nullptr;
+  }
+}
+void* ct_random_replay_enter(ct_tensor state) {
+  try {
+    installKernels();
+    auto generator = at::detail::createCPUGenerator();
+    generator.set_state(ct::ref(state));
+    auto* before = new ReplacedGenerator{thread_generator, c10::impl::tls_is_dispatch_key_included(key)};
+    thread_generator = {generator, 0, true};
+    c10::impl::tls_set_dispatch_key_included(key, true);
+    return before;
+  } catch (...) {
+    ct::capture();
+    return nullptr;
+  }
+}
+void ct_random_replay_exit(void* guard) {
+  auto* before = static_cast<ReplacedGenerator*>(guard);
+  thread_generator = before->generator;
+  c10::impl::tls_set_dispatch_key_included(key, before->was_included);
+  delete before;
 }
 }

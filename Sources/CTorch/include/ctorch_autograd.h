@@ -16,6 +16,8 @@ bool ct_tensor_is_inference(ct_tensor tensor);
 /// bias + input · weightᵀ.
 ct_tensor ct_linear(ct_tensor input, ct_tensor weight, ct_tensor bias);
 bool ct_backward(ct_tensor root, ct_tensor gradient, bool retain_graph, bool create_graph);
+/// Backward from several tensors at once, each with the gradient that arrives at it.
+bool ct_backward_all(const ct_tensor *roots, const ct_tensor *gradients, intptr_t count);
 /// Gradients of `outputs` with respect to `inputs`; `results[i]` is NULL for an unused input when `allow_unused`.
 bool ct_gradients(
     const ct_tensor *outputs, intptr_t output_count, const ct_tensor *inputs, intptr_t input_count,
@@ -36,6 +38,8 @@ bool ct_autocast_enabled(int device_kind);
 void ct_set_autocast(int device_kind, bool enabled, int dtype);
 int ct_autocast_dtype(int device_kind);
 void ct_autocast_nesting(int delta);
+/// Whether converted weights are kept until autocast ends; returns what was before.
+bool ct_autocast_cache(bool enabled);
 
 typedef void (*ct_release_callback)(void *context);
 /// Called with the leaf after its gradient was accumulated; the tensor is borrowed.

@@ -17,6 +17,12 @@ void ct_thread_state_exit(void *guard);
 /// before the first of them. CPU only. Returns false when libtorch refuses.
 bool ct_thread_generator_enter(ct_generator generator, uint64_t seed);
 void ct_thread_generator_exit(void);
+/// The state of the generator on the CPU that operations of the calling thread draw from when they are given none.
+ct_tensor ct_random_state(void);
+/// Lets these operations draw once more what they drew from that state on, until `ct_random_replay_exit` is called with
+/// the answer; NULL on failure.
+void *ct_random_replay_enter(ct_tensor state);
+void ct_random_replay_exit(void *guard);
 
 /// A leaf on the same storage, with a gradient of its own; it requires one if `tensor` does.
 ct_tensor ct_replica_alias(ct_tensor tensor);

@@ -32,7 +32,14 @@ extension Array: BatchConvertible where Element: BatchConvertible {
 }
 
 extension Dictionary: BatchConvertible where Value: BatchConvertible {
-  public func mapTensors(_ transform: (Tensor) -> Tensor) -> [Key: Value] { mapValues { $0.mapTensors(transform) } }
+  /// In the order of the keys' descriptions, which is the same for every dictionary with the same keys.
+  public func mapTensors(_ transform: (Tensor) -> Tensor) -> [Key: Value] {
+    var result = self
+    for (_, key) in keys.map({ ("\($0)", $0) }).sorted(by: { $0.0 < $1.0 }) {
+      result[key] = self[key]?.mapTensors(transform)
+    }
+    return result
+  }
 }
 
 extension Optional: BatchConvertible where Wrapped: BatchConvertible {

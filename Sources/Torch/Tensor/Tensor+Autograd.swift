@@ -45,6 +45,15 @@ extension Tensor {
     if !succeeded { Failure("backward").argument("self", self).record() }
   }
 
+  /// Backward from several tensors at once, each with the gradient that arrives at it.
+  package static func backward(from tensors: [Tensor], gradients: [Tensor]) {
+    let tensorHandles = handles(of: tensors)
+    let gradientHandles = handles(of: gradients)
+    let succeeded = ct_backward_all(tensorHandles, gradientHandles, tensors.count)
+    withExtendedLifetime((tensors, gradients)) {}
+    if !succeeded { Failure("backward").argument("tensors", tensors).record() }
+  }
+
   /// Keeps the gradient of a tensor that is not a leaf.
   public func retainGradient() {
     if !ct_tensor_retain_grad(handle) { Failure("retainGradient").argument("self", self).record() }

@@ -75,4 +75,24 @@ open class Layer<Input, Output>: Module {
     hooks.remove(key)
     if hooks.isEmpty { self.hooks = nil }
   }
+
+  /// What runs `forward` and returns its output, between the hooks.
+  package typealias Interceptor = (_ input: Input, _ forward: @escaping (Input) -> Output) -> Output
+
+  /// Lets `interceptor` run `forward(_:)`; nil when something else does already.
+  package final func intercept(_ interceptor: @escaping Interceptor) -> HookHandle? {
+    let hooks = self.hooks ?? LayerHooks()
+    guard hooks.interceptor == nil else { return nil }
+    self.hooks = hooks
+    hooks.interceptor = interceptor
+    return HookHandle { [weak self] in self?.removeInterceptor() }
+  }
+
+  private func removeInterceptor() {
+    guard let hooks else { return }
+    hooks.interceptor = nil
+    if hooks.isEmpty { self.hooks = nil }
+  }
+
+  package override func accept(_ visitor: any LayerVisitor) throws { try visitor.visit(self) }
 }

@@ -65,6 +65,9 @@ open class Module: CustomStringConvertible {
   /// Reads the entries afresh. Containers, whose children have no property each, override it.
   func readEntries() -> ModuleEntries { ModuleReader.read(self, below: Module.self) }
 
+  /// Calls the visitor if this is a layer.
+  package func accept(_ visitor: any LayerVisitor) throws {}
+
   /// The name of the type in printed descriptions.
   var typeName: String { String(describing: type(of: self)) }
 

@@ -91,6 +91,7 @@ struct Probe {
   func makeModel(seed: UInt64 = 3) -> ProbeModel {
     TorchRuntime.manualSeed(seed)
     if options["model"] == "normalized" { return NormalizedModel(options, recorder) }
+    if options["model"] == "blocks" { return BlockModel(options, recorder) }
     if options["model"] == "logging" { return LoggingModel(options, recorder) }
     let model = options.has("hooks") ? RecordedModel(options, recorder) : ProbeModel(options, recorder)
     if options.has("frozen-on-1"), environment("LOCAL_RANK") == "1" { model.fc2.bias?.requiresGradient = false }
