@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "disk_queue.h"
+
 /// The descriptor on which a worker finds its report pipe.
 #define CP_REPORT_DESCRIPTOR 3
 /// The most workers one supervising process can have at a time.
