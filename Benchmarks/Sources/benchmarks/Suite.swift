@@ -8,6 +8,8 @@ struct Suite {
     "op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint", "sharded-checkpoint",
     "op", "overhead", "python", "start", "ddp", "dp", "checkpoint", "sharded-memory", "sharded-steps",
   ]
+  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint"]
+  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "checkpoint", "disk-store"]
 
   func rows(_ name: String) throws -> [Row] {
     switch name {
@@ -22,6 +24,7 @@ struct Suite {
     case "sharded-checkpoint": try shardedCheckpoint()
     case "sharded-memory": try shardedMemory()
     case "sharded-steps": try shardedSteps()
+    case "disk-store": try diskStore()
     default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
     }
   }
@@ -202,6 +205,14 @@ struct Suite {
         "\(name), \(link)", results, name, name == names[0] ? nil : names[0], "steps/s", name + " bytes",
         .none("kB/step/rank"))
     }
+  private func diskStore() throws -> [Row] {
+    let target = Row.Target.atLeast(0.9, "x")
+    let results = try repeated("disk-store") { try runner.measure("disk", "--rounds", "5") }
+    return [
+      row(
+        "500 MB to a disk store / plain direct writes", results, "write", "plain_write", "MB/s", "write_ratio", target),
+      row("500 MB from a disk store / plain direct reads", results, "read", "plain_read", "MB/s", "read_ratio", target),
+    ]
   }
 
   private func shardedCheckpoint() throws -> [Row] {

@@ -13,6 +13,7 @@
 //   workload sharded-peak   the most memory that a rank has
 //   workload sharded-steps  steps per second of the small transformer
 //   workload collectives    ways to reduce and gather 16 MB
+//   workload disk      half a gigabyte to a store on a disk and back
 
 import Glibc
 import Stratagem
@@ -75,6 +76,13 @@ do {
     throw UsageError(
       "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint, sharded-state, "
         + "sharded-peak, sharded-steps, collectives")
+  case "disk":
+    try Disk.measure(rounds: try options.count("rounds", 5), folder: temporary).print()
+  default:
+    throw UsageError(
+      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, "
+        + "communication, checkpoint")
+    throw UsageError("'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint, disk")
   }
 } catch {
   let line = "workload: \(error)\n"
