@@ -5,7 +5,10 @@ import Testing
 struct MemorySavingRunTests {
   @Test(
     "Weights and metrics with deferred initialisation and checkpointed activations",
-    arguments: [(1, "single_device"), (2, "ddp"), (2, "ddp_find_unused_parameters_true"), (2, "dp")])
+    arguments: [
+      (1, "single_device"), (2, "ddp"), (2, "ddp_find_unused_parameters_true"), (2, "dp"), (2, "fsdp"),
+      (3, "ddp_sharded"),
+    ])
   func sameNumbers(devices: Int, strategy: String) throws {
     func run(_ options: String...) throws -> ProbeRun {
       try ProbeRun(

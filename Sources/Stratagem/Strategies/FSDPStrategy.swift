@@ -35,6 +35,7 @@ open class FSDPStrategy: ShardedStrategy {
   /// Whether the shards are kept in the memory of the host. On a CPU they are there anyway.
   public let offloadsToCPU: Bool
   private let given: ShardingOptions
+  private let policy: ActivationCheckpointPolicy?
 
   /// - Parameters:
   ///   - wrapPolicy: which modules are gathered on their own.
@@ -48,6 +49,7 @@ open class FSDPStrategy: ShardedStrategy {
   ///   - backwardPrefetch: gather the next unit while one computes its backward.
   ///   - maximumPrefetches: how many units may be gathered ahead.
   ///   - findUnusedParameters: allow parameters that the loss does not depend on; otherwise the missing ones are an error.
+  ///   - activationCheckpointing: which layers compute their activations again in backward.
   ///   - timeout: seconds that joining the others, or one collective, may take.
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
@@ -55,6 +57,7 @@ open class FSDPStrategy: ShardedStrategy {
     wrapPolicy: WrapPolicy = .automatic(), sharding: Sharding = .full, replicas: Int? = nil, shards: Int? = nil,
     parameterType: DType? = nil, reduceType: DType? = nil, offloadToCPU: Bool = false, forwardPrefetch: Bool = true,
     backwardPrefetch: Bool = true, maximumPrefetches: Int = 1, findUnusedParameters: Bool = true,
+    activationCheckpointing: ActivationCheckpointPolicy? = nil,
     timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
     devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
@@ -74,6 +77,7 @@ open class FSDPStrategy: ShardedStrategy {
     options.findUnusedParameters = findUnusedParameters
     options.reshardAfterForward = sharding == .full || sharding == .hybrid
     given = options
+    policy = activationCheckpointing
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
       clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
@@ -90,6 +94,8 @@ open class FSDPStrategy: ShardedStrategy {
       name: "fsdp", summary: "Parameters, gradients and optimizer state partitioned over the ranks.",
       accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
   }
+
+  open override var activationCheckpointing: ActivationCheckpointPolicy? { policy }
 
   open override func makeShardingOptions() throws -> ShardingOptions {
     var options = given
@@ -112,14 +118,15 @@ extension StrategyConvertible where Self == FSDPStrategy {
     wrapPolicy: WrapPolicy = .automatic(), sharding: FSDPStrategy.Sharding = .full,
     replicas: Int? = nil, shards: Int? = nil, parameterType: DType? = nil, reduceType: DType? = nil,
     offloadToCPU: Bool = false, forwardPrefetch: Bool = true, backwardPrefetch: Bool = true, maximumPrefetches: Int = 1,
-    findUnusedParameters: Bool = true, timeout: Double = 1800, stallNotice: Double = 30,
-    startMethod: StartMethod = .relaunch
+    findUnusedParameters: Bool = true, activationCheckpointing: ActivationCheckpointPolicy? = nil,
+    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch
   ) -> FSDPStrategy {
     FSDPStrategy(
       wrapPolicy: wrapPolicy, sharding: sharding, replicas: replicas, shards: shards, parameterType: parameterType,
       reduceType: reduceType,
       offloadToCPU: offloadToCPU, forwardPrefetch: forwardPrefetch, backwardPrefetch: backwardPrefetch,
-      maximumPrefetches: maximumPrefetches, findUnusedParameters: findUnusedParameters, timeout: timeout,
-      stallNotice: stallNotice, startMethod: startMethod)
+      maximumPrefetches: maximumPrefetches, findUnusedParameters: findUnusedParameters,
+      activationCheckpointing: activationCheckpointing, timeout: timeout, stallNotice: stallNotice,
+      startMethod: startMethod)
   }
 }

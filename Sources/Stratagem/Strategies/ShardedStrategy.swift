@@ -12,11 +12,15 @@ open class ShardedStrategy: ParallelStrategy {
   public private(set) final var engine: ShardingEngine?
 
   private var isFitting = false
+  private var checkpoints: ActivationCheckpoints?
 
   /// What is partitioned, and how. Called in every process at the start of a run.
   open func makeShardingOptions() throws -> ShardingOptions {
     preconditionFailure("\(type(of: self)) must override makeShardingOptions()")
   }
+
+  /// Which layers compute their activations again in backward while training; nil for none.
+  open var activationCheckpointing: ActivationCheckpointPolicy? { nil }
 
   /// Whether running statistics and other buffers of rank 0 are given to all ranks before each forward of training.
   open var broadcastsBuffers: Bool { false }
@@ -60,6 +64,7 @@ open class ShardedStrategy: ParallelStrategy {
 
   open override func configureModule() throws {
     try partition()
+    if let module { checkpoints = try activationCheckpointing?.apply(to: module) }
     try super.configureModule()
   }
 
@@ -184,6 +189,8 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   open override func tearDown() {
+    checkpoints?.remove()
+    checkpoints = nil
     engine?.abandon()
     (precision as? MixedPrecision)?.scaler?.agreement = nil
     super.tearDown()
