@@ -10,7 +10,8 @@ public import TorchNN
 ///
 /// Gradients are those of the plain run, to the bit: random numbers, mixed precision and the default type are those of the
 /// first run, and buffers such as running statistics change once. The parameters are read through their holders again, so
-/// that a strategy may gather them again. Layers inside may be checkpointed too. A layer with synchronized statistics repeats
+/// that a strategy may gather them again; in mixed precision each use of a parameter converts it anew, so that those of several
+/// uses are added in the parameter's own type. Layers inside may be checkpointed too. A layer with synchronized statistics repeats
 /// its collectives in backward.
 ///
 /// Inputs and outputs have to be tensors, ``BatchConvertible``, or tuples of up to four tensors or optional tensors. A layer

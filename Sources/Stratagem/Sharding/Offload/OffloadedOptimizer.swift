@@ -178,10 +178,8 @@ public final class OffloadedOptimizer {
       let piece = subGroup.pieces[number]
       let elements = piece.parameter.tensor.detached()
       keepState(number, subGroup, buffer)
-      piece.parameter.gradient = nil
-      guard let own = held[piece.parameter] else { continue }
-      try withoutGradients { try report(piece.range, own, elements) }
-      piece.parameter.tensor = own
+      held.setAside(piece.parameter)
+      if let own = held[piece.parameter] { try withoutGradients { try report(piece.range, own, elements) } }
     }
     if let master = subGroup.master { try buffer.startSaving(master, SubGroupBuffers.master) }
     for (name, slot) in subGroup.states { try buffer.startSaving(slot, name) }
@@ -251,7 +249,6 @@ public final class OffloadedOptimizer {
     let state = optimizer.state(of: 0, in: group)
     var reader = StateReader([:])
     optimizer.setState(&reader, of: 0, in: group, dryRun: false)
-    parameter.gradient = nil
     return state.compactMap { key, value in
       guard case .string(let name) = key, case .tensor(let tensor) = value, tensor.shape == [1] else { return nil }
       return name
