@@ -118,7 +118,7 @@ extension Adam {
       let average = reader.tensor("exp_avg", like: parameter, isOptional: false, dryRun: dryRun)
       let squareAverage = reader.tensor("exp_avg_sq", like: parameter, isOptional: false, dryRun: dryRun)
       let largest = reader.tensor("max_exp_avg_sq", like: parameter, isOptional: !amsgrad, dryRun: dryRun)
-      let count = readStepCount(&reader)
+      let count = reader.stepCount()
       guard !dryRun else { return }
       averages[position] = average
       squareAverages[position] = squareAverage
@@ -135,21 +135,6 @@ extension Adam {
       stepCounts[position] = 0
       steps = nil
       liveState = nil
-    }
-
-    /// PyTorch keeps the count as a tensor of one element; before 1.12 it was a number.
-    private func readStepCount(_ reader: inout StateReader) -> Int {
-      let count: Double? =
-        switch reader.entries["step"] {
-        case .tensor(let tensor)?: try? tensor.scalar()
-        case let value?: value.doubleValue
-        case nil: nil
-        }
-      guard let count, count >= 0, let whole = Int(exactly: count) else {
-        reader.report("'step' should be a whole number, found \(StateReader.describe(reader.entries["step"]))")
-        return 0
-      }
-      return whole
     }
   }
 }

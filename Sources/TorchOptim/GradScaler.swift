@@ -109,7 +109,7 @@ public final class GradScaler {
     }
     records[ObjectIdentifier(optimizer)]?.isStepped = true
     let isFinite = record.found.allSatisfy { (try? $0.scalar()) == 0 }
-    if isFinite { optimizer.step() }
+    if isFinite { optimizer.performStep() }
     return isFinite
   }
 

@@ -36,6 +36,14 @@ open class Optimizer {
     }
   }
 
+  /// What makes a step in the place of ``step()``, where state is kept elsewhere; nil for the optimizer itself.
+  package final var replacementStep: (() -> Void)?
+
+  /// Performs a step as a strategy wants it: ``step()``, unless the state is kept elsewhere.
+  public final func performStep() {
+    if let replacementStep { replacementStep() } else { step() }
+  }
+
   /// Updates one group; called by ``step()`` with gradient recording off.
   open func update(_ group: ParameterGroup) {
     preconditionFailure("\(type(of: self)) must override update(_:)")

@@ -5,6 +5,11 @@ public struct OptimizerStateError: Error, Sendable, CustomStringConvertible {
   /// One sentence per mismatch, in the order of the parameters.
   public let problems: [String]
 
+  package init(optimizer: String, problems: [String]) {
+    self.optimizer = optimizer
+    self.problems = problems
+  }
+
   public var description: String {
     let heading = "the saved state does not fit this \(optimizer); nothing was loaded"
     guard problems.count > 1 else { return "\(heading): \(problems.first ?? "unknown reason")" }

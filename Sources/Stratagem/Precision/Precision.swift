@@ -66,7 +66,7 @@ open class Precision: PrecisionDescribing, PrecisionConvertible {
   ///   as they do when the gradients were reduced.
   @discardableResult
   open func step(_ optimizer: Optimizer) throws -> Bool {
-    optimizer.step()
+    optimizer.performStep()
     return true
   }
 

@@ -116,6 +116,12 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// needs none.
   open func configureLauncher() throws -> Launcher { InProcessLauncher() }
 
+  /// The plugin of a precision that the user asked for by name.
+  func makePrecision(_ kind: PrecisionKind) -> Precision { Precision.make(kind) }
+
+  /// Checks the arguments of the trainer that the plan does not have. Called once, when the plan is made.
+  func check(_ settings: TrainerSettings) throws(ConfigurationError) {}
+
   /// Sets up the device and the communication, in a process that the launcher made or found.
   open func setUpEnvironment() throws { try accelerator?.setUpDevice(rootDevice) }
 
@@ -144,9 +150,12 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open func materializeModule() throws { try module?.materialize() }
 
   /// Asks the module for its optimizers and schedules.
+  /// The optimizers and schedules of a fit: those that the module asks for.
+  open func makeOptimizerPlan() throws -> OptimizerPlan { try module?.configureOptimizers() ?? OptimizerPlan([]) }
+
+  /// Makes the optimizers and schedules.
   open func setUpOptimizers() throws {
-    guard let module else { return }
-    let plan = try module.configureOptimizers()
+    let plan = try makeOptimizerPlan()
     optimizers = plan.optimizers
     lightningOptimizers = optimizers.map { LightningOptimizer($0, self) }
     schedules = plan.schedules
@@ -221,7 +230,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   /// Performs an update; gradients are unscaled and clipped by then.
   open func optimizerStep(_ optimizer: Optimizer) throws {
-    if let precision { try precision.step(optimizer) } else { optimizer.step() }
+    if let precision { try precision.step(optimizer) } else { optimizer.performStep() }
   }
 
   /// Limits the gradients of an optimizer: all together to a norm, or each element to a value.
@@ -308,6 +317,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   /// The state of the module as it goes into a checkpoint.
   open func moduleState() throws -> StateDictionary { module?.stateDictionary() ?? [:] }
+
+  /// Called on all ranks before the state of training is collected for a checkpoint.
+  func willSave() throws {}
 
   open func optimizerState() throws -> [ArchiveValue] { optimizers.map { $0.stateDictionary() } }
 

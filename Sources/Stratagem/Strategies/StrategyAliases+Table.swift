@@ -68,19 +68,19 @@ extension StrategyAlias {
   ]
 
   private static let deepSpeed: [StrategyAlias] = [
-    .init("deepspeed", nil, ["stage": 2], "ZeRO stage 2"),
-    .init("deepspeed_stage_1", "deepspeed", ["stage": 1], "ZeRO: optimizer state partitioned"),
+    .init("deepspeed", nil, ["stage": 2], "ZeRO stage 2", .available),
+    .init("deepspeed_stage_1", "deepspeed", ["stage": 1], "ZeRO: optimizer state partitioned", .available),
     .init(
       "deepspeed_stage_1_offload", "deepspeed", ["stage": 1, "offloadOptimizer": true],
-      "stage 1 with the optimizer on the host"),
-    .init("deepspeed_stage_2", "deepspeed", ["stage": 2], "ZeRO: gradients partitioned as well"),
+      "stage 1 with the optimizer on the host", .available),
+    .init("deepspeed_stage_2", "deepspeed", ["stage": 2], "ZeRO: gradients partitioned as well", .available),
     .init(
       "deepspeed_stage_2_offload", "deepspeed", ["stage": 2, "offloadOptimizer": true],
-      "stage 2 with the optimizer on the host"),
-    .init("deepspeed_stage_3", "deepspeed", ["stage": 3], "ZeRO: parameters partitioned as well"),
+      "stage 2 with the optimizer on the host", .available),
+    .init("deepspeed_stage_3", "deepspeed", ["stage": 3], "ZeRO: parameters partitioned as well", .available),
     .init(
       "deepspeed_stage_3_offload", "deepspeed", ["stage": 3, "offloadOptimizer": true, "offloadParameters": true],
-      "stage 3 with optimizer and parameters on the host"),
+      "stage 3 with optimizer and parameters on the host", .available),
     .init(
       "deepspeed_stage_3_offload_nvme", "deepspeed",
       [

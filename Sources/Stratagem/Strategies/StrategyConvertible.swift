@@ -74,4 +74,6 @@ extension StrategyConvertible where Self == StrategyName {
   public static var dp: StrategyName { StrategyName(rawValue: "dp") }
   /// `dp` inside each node, `ddp` across nodes.
   public static var ddp2: StrategyName { StrategyName(rawValue: "ddp2") }
+  /// ZeRO stage 2.
+  public static var deepSpeed: StrategyName { StrategyName(rawValue: "deepspeed") }
 }

@@ -1,6 +1,6 @@
 extension StrategyRegistry {
   /// The strategies of this library: those that this version runs, and descriptions of those it does not run yet.
-  static var builtIn: [Entry] { planned + available }
+  static var builtIn: [Entry] { planned + available + deepSpeed }
 
   private static var available: [Entry] {
     [
@@ -33,6 +33,20 @@ extension StrategyRegistry {
           Entry("\(name)_find_unused_parameters_true") { DDPStrategy(findUnusedParameters: true, startMethod: method) },
         ]
       }
+  }
+
+  private static var deepSpeed: [Entry] {
+    [
+      Entry("deepspeed") { DeepSpeedStrategy() },
+      Entry("deepspeed_stage_1") { DeepSpeedStrategy(stage: 1) },
+      Entry("deepspeed_stage_1_offload") { DeepSpeedStrategy(stage: 1, offloadOptimizer: true) },
+      Entry("deepspeed_stage_2") { DeepSpeedStrategy(stage: 2) },
+      Entry("deepspeed_stage_2_offload") { DeepSpeedStrategy(stage: 2, offloadOptimizer: true) },
+      Entry("deepspeed_stage_3") { DeepSpeedStrategy(stage: 3) },
+      Entry("deepspeed_stage_3_offload") {
+        DeepSpeedStrategy(stage: 3, offloadOptimizer: true, offloadParameters: true)
+      },
+    ]
   }
 
   private static var planned: [Entry] {

@@ -22,6 +22,7 @@ extension Trainer {
       weightsOnly = true
     }
     try flushStepRows()
+    try strategy.willSave()
     if isGlobalZero { for logger in loggers { try logger.flush() } }
     let generators = try strategy.allGather(Generator.default.state)
     let sums = try strategy.allGather(Tensor(trainingMetrics.sums)).map { try $0.array(as: Double.self) }

@@ -183,6 +183,7 @@ public final class Trainer {
     self.settings = settings.forDryRun()
     self.accumulate = accumulate
     self.strategy = try Trainer.makeStrategy(plan, request, sorted, registry)
+    try self.strategy.check(settings)
     outputDirectory = output ?? "runs/" + RunID.resolve(variables)
     let isDryRun = fastDevRun > 0
     let needsCheckpoints = checkpointing && !isDryRun && !callbacks.contains { $0 is ModelCheckpoint }
@@ -236,7 +237,7 @@ public final class Trainer {
       if case .instance(let given) = request.precision {
         strategy.precision = given as? Precision
       } else if plan.precision != .float32 {
-        strategy.precision = Precision.make(plan.precision)
+        strategy.precision = strategy.makePrecision(plan.precision)
       }
     }
     strategy.precision?.deviceKind = plan.accelerator == .cuda ? .cuda : .cpu

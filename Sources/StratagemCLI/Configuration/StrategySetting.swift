@@ -41,6 +41,9 @@ struct StrategySetting: ConfigConvertible {
     if alias?.canonical == "horovod" { return try HorovodOptions.read(options, origin).strategy }
     // A name that nobody knows is the more important problem.
     let description = try registry.description(of: name)
+    if description.name == "deepspeed", alias?.canonical == "deepspeed" {
+      return try DeepSpeedSetting.read(options, alias: name, presets: alias?.presets ?? [:], origin)
+    }
     guard description.name == "ddp", alias?.canonical == "ddp" else {
       throw ConfigurationError(
         "strategy", "\(origin.prefix)strategy '\(name)' has no options in a configuration",

@@ -124,8 +124,8 @@ struct StrategyChoiceTests {
       found.first?.description.hasPrefix("no strategy named 'dpp'; did you mean 'ddp'? known: ddp, ") == true)
     #expect(found[1].suggestion?.hasPrefix("did you mean 'gpu'? known: gpu, ") == true)
     #expect(found[2].suggestion?.hasPrefix("did you mean 'bf16-mixed'? known: bf16-mixed, ") == true)
-    let planned = problems(RunRequest(strategy: "deepsped"))
-    #expect(planned.first?.suggestion?.hasPrefix("did you mean 'deepspeed' (not part of this version yet)?") == true)
+    let planned = problems(RunRequest(strategy: "hivemin"))
+    #expect(planned.first?.suggestion?.hasPrefix("did you mean 'hivemind' (not part of this version yet)?") == true)
     let misplaced = problems(RunRequest(accelerator: "ddp"))
     #expect(misplaced.first?.suggestion?.hasPrefix(#"'ddp' is a strategy: write it as strategy: "ddp"."#) == true)
   }

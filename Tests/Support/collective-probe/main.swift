@@ -46,6 +46,7 @@ do {
   case "refused-hooks": try probe.refuseHooks()
   case "subgroups": try probe.useSubgroups()
   case "different-models": try probe.trainDifferentModels()
+  case "compressed": try probe.compress()
   default:
     print("unknown scenario \(arguments[1])")
     exit(64)

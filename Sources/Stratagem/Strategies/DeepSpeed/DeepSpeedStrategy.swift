@@ -1,0 +1,239 @@
+public import Torch
+internal import TorchDistributed
+internal import TorchNN
+public import TorchOptim
+
+/// ZeRO as DeepSpeed has it: the optimizer state (stage 1), gradients too (stage 2), parameters too (stage 3) partitioned
+/// over the processes, optionally kept in the memory of the host or on disk.
+///
+/// ```swift
+/// Trainer(strategy: "deepspeed_stage_2")
+/// Trainer(strategy: DeepSpeedStrategy(stage: 3, offloadOptimizer: true))
+/// Trainer(strategy: DeepSpeedStrategy(config: "ds_config.json"))
+/// Trainer(strategy: DeepSpeedStrategy(config: ["zero_optimization": ["stage": 2], "bf16": ["enabled": true]]))
+/// ```
+///
+/// A configuration replaces all options, and so does one that `PL_DEEPSPEED_CONFIG_PATH` names where none was given. It may
+/// also name the optimizer and the schedule. Unlike DeepSpeed it runs on CPUs, too, takes modules with several optimizers,
+/// clips by value as well as by norm, and its checkpoints load under any strategy and any number of ranks.
+///
+/// Gradients cross the ranks after every micro-batch in stages 2 and 3, as in DeepSpeed: accumulation saves no
+/// communication, and no memory is needed for whole gradients.
+open class DeepSpeedStrategy: ShardedStrategy {
+  private let configuration: Result<DeepSpeedConfig, ConfigurationError>
+  private let hasOwnConfig: Bool
+  private let lossScaling: LossScaling
+  /// The steps of the run, where the trainer says how many there are.
+  private var totalSteps: Int?
+  private var clipping: Double?
+  /// What reduces gradients in stage 0.
+  private var reducer: FlatReducer?
+  private var normFailure: (any Error)?
+  /// The configuration with everything that the trainer and the loader filled in; nil before training starts.
+  public private(set) final var filledConfig: JSONValue?
+
+  /// Makes a strategy from options; see ``DeepSpeedOptions`` for the others.
+  public convenience init(
+    stage: Int = 2, offloadOptimizer: Bool = false, offloadParameters: Bool = false, nvmePath: String? = nil,
+    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch
+  ) {
+    var options = DeepSpeedOptions(
+      stage: stage, offloadOptimizer: offloadOptimizer, offloadParameters: offloadParameters)
+    options.nvmePath = nvmePath
+    self.init(options: options, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+  }
+
+  /// - Parameters:
+  ///   - config: a literal or the path of a file; it replaces `options`. What is wrong in it is an error of the trainer.
+  ///   - options: used when there is neither `config` nor `PL_DEEPSPEED_CONFIG_PATH`.
+  ///   - timeout: seconds that joining the others, or one collective, may take.
+  ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
+  ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
+  public init(
+    config: DeepSpeedConfigSource? = nil, options: DeepSpeedOptions = DeepSpeedOptions(), timeout: Double = 1800,
+    stallNotice: Double = 30, startMethod: StartMethod = .relaunch, accelerator: Accelerator? = nil,
+    precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil, devices: [Device]? = nil,
+    clusterEnvironment: (any ClusterEnvironment)? = nil
+  ) {
+    let path = ClusterEnvironments.processVariables[DeepSpeedStrategy.configVariable].flatMap { $0.isEmpty ? nil : $0 }
+    let source = config ?? path.map { .file($0) }
+    hasOwnConfig = source != nil
+    configuration = Result { () throws(ConfigurationError) in
+      try (source ?? .value(options.json)).read()
+    }
+    var own: Precision?
+    if case .success(let config) = configuration {
+      lossScaling = config.float16 ?? options.lossScaling
+      if let scaling = config.float16 { own = LossScalingPrecision(scaling) }
+      if config.bfloat16 { own = Precision.make(.bfloat16Mixed) }
+    } else {
+      lossScaling = options.lossScaling
+    }
+    super.init(
+      accelerator: accelerator, precision: precision ?? own, checkpointIO: checkpointIO, devices: devices,
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+  }
+
+  /// The environment variable with the path of a configuration for strategies that were given none.
+  public static let configVariable = "PL_DEEPSPEED_CONFIG_PATH"
+
+  /// The configuration.
+  ///
+  /// - Throws: `ConfigurationError` with everything that is wrong in it.
+  public final var config: DeepSpeedConfig {
+    get throws(ConfigurationError) { try configuration.get() }
+  }
+
+  private var stage: Int { (try? config.zero.stage) ?? 0 }
+
+  open override var strategyDescription: StrategyDescription {
+    var options: [String: StrategyOption] = ["stage": .number(stage)]
+    if let zero = try? config.zero {
+      for (name, offload) in [
+        ("offloadOptimizer", zero.offloadOptimizer), ("offloadParameters", zero.offloadParameters),
+      ] {
+        guard let offload else { continue }
+        options[name] = .flag(true)
+        if offload.device != .cpu { options["\(name)Device"] = .text(offload.device.rawValue) }
+      }
+    }
+    if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    return StrategyDescription(
+      name: "deepspeed", summary: "ZeRO: optimizer state, gradients and parameters partitioned over the ranks.",
+      accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
+  }
+
+  override func makePrecision(_ kind: PrecisionKind) -> Precision {
+    kind == .float16Mixed ? LossScalingPrecision(lossScaling) : super.makePrecision(kind)
+  }
+
+  override func check(_ settings: TrainerSettings) throws(ConfigurationError) {
+    let config = try config
+    totalSteps = settings.maxSteps
+    if case .steps(let steps) = settings.effectiveUntil { totalSteps = min(steps, totalSteps ?? steps) }
+    clipping = settings.clipNorm ?? config.gradientClipping
+    let problems = config.problems(
+      settings, worldSize: worldSize, accumulate: plan?.accumulate ?? 1, totalSteps: totalSteps)
+    if let error = ConfigurationError(problems) { throw error }
+  }
+
+  open override func makeShardingOptions() throws -> ShardingOptions {
+    let config = try config
+    return config.shardingOptions(elements: module?.parameters().map(\.tensor.count) ?? [])
+  }
+
+  // A run
+  open override func setUp(_ stage: Stage) throws {
+    if stage == .fit, hasOwnConfig, let note = try config.ignoredNote { module?.trainer?.announce("note: \(note)") }
+    try super.setUp(stage)
+    guard stage == .fit else { return }
+    (precision as? LossScalingPrecision)?.reduceOverflow = { [unowned self] in try reduceDecision($0, all: false) }
+    for case let optimizer as Lamb in optimizers { share(optimizer) }
+  }
+
+  /// Stage 0 holds everything on every rank.
+  open override func synchronizeModule() throws {
+    guard stage == 0, let group, let module else { return try super.synchronizeModule() }
+    let tensors = module.parameters().map { $0.tensor.detached() } + module.namedBuffers().map { $0.buffer.tensor }
+    if !tensors.isEmpty { try group.broadcast(tensors) }
+  }
+
+  open override func configureModule() throws {
+    guard stage == 0 else { return try super.configureModule() }
+    if let module, let group, group.size > 1 {
+      let bytes = try config.zero.reduceBucketSize.multipliedReportingOverflow(by: 4)
+      reducer = FlatReducer(module, group: group, bucketByteCount: bytes.overflow ? .max : bytes.partialValue)
+    }
+  }
+
+  /// The optimizer and the schedule of the configuration where it names them, else the module's.
+  open override func makeOptimizerPlan() throws -> OptimizerPlan {
+    let config = try config
+    var plan: OptimizerPlan
+    if let optimizer = config.optimizer, let module {
+      let named = module.namedParameters().filter(\.parameter.requiresGradient)
+      plan = OptimizerPlan(optimizer.make(named.map(\.parameter), names: named.map(\.name), over: group))
+    } else {
+      plan = try super.makeOptimizerPlan()
+    }
+    if let scheduler = config.scheduler {
+      plan = OptimizerPlan(
+        plan.optimizers,
+        schedules: plan.optimizers.map { .init(scheduler.make($0, totalSteps: totalSteps), every: .step) })
+    }
+    return plan
+  }
+
+  /// LAMB compares the norms of whole parameters.
+  private func share(_ optimizer: Lamb) {
+    guard let group, group.size > 1, stage > 0 else { return }
+    let isCounted = Dictionary(
+      parameterPlacements.map { (ObjectIdentifier($0.parameter), $0.isPrimary && !$0.range.isEmpty) }
+    ) { first, _ in first }
+    let mask = Tensor(optimizer.parameters.map { isCounted[ObjectIdentifier($0)] == true ? 1 : 0 } as [Double])
+    optimizer.reduceSquaredNorms = { [unowned self] squares in
+      squares.multiply(by: mask)
+      do { try group.allReduce(squares) } catch { normFailure = error }
+    }
+  }
+
+  open override func onTrainStart() throws {
+    try super.onTrainStart()
+    guard let layout = module?.trainer?.layout else { return }
+    let config = try config
+    let (filled, problem) = config.filled(
+      batchSize: layout.batchSize, worldSize: worldSize, accumulate: plan?.accumulate ?? 1, clipping: clipping,
+      precision: precision?.precisionKind ?? .float32)
+    filledConfig = filled
+    if let problem { throw ConfigurationError([problem])! }
+  }
+
+  open override func backward(_ loss: Tensor, synchronizing: Bool) throws {
+    try super.backward(loss, synchronizing: synchronizing)
+    let reduces = optimizers.contains { ($0 as? CompressedOptimizer)?.needsReducedGradients ?? true }
+    if synchronizing, reduces, !loss.isPoisoned { try reducer?.reduce() }
+  }
+
+  open override func clipGradients(of optimizer: Optimizer, norm: Double?, value: Double?) throws {
+    try super.clipGradients(of: optimizer, norm: norm ?? (value == nil ? clipping : nil), value: value)
+  }
+
+  open override func optimizerStep(_ optimizer: Optimizer) throws {
+    try super.optimizerStep(optimizer)
+    if let compressed = optimizer as? CompressedOptimizer, let failure = compressed.failure {
+      compressed.failure = nil
+      throw failure
+    }
+    if let failure = normFailure {
+      normFailure = nil
+      throw failure
+    }
+  }
+
+  override func willSave() throws {
+    try super.willSave()
+    for case let optimizer as CompressedOptimizer in optimizers { try optimizer.collectErrors() }
+  }
+
+  open override func tearDown() {
+    reducer = nil
+    (precision as? LossScalingPrecision)?.reduceOverflow = nil
+    for case let optimizer as Lamb in optimizers { optimizer.reduceSquaredNorms = nil }
+    super.tearDown()
+  }
+}
+
+extension StrategyConvertible where Self == DeepSpeedStrategy {
+  /// ZeRO with options; see ``DeepSpeedStrategy``.
+  public static func deepSpeed(
+    stage: Int = 2, offloadOptimizer: Bool = false, offloadParameters: Bool = false, nvmePath: String? = nil,
+    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch
+  ) -> DeepSpeedStrategy {
+    DeepSpeedStrategy(
+      stage: stage, offloadOptimizer: offloadOptimizer, offloadParameters: offloadParameters, nvmePath: nvmePath,
+      timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+  }
+
+  /// ZeRO by a DeepSpeed configuration: a literal, or the path of a file.
+  public static func deepSpeed(config: DeepSpeedConfigSource) -> DeepSpeedStrategy { DeepSpeedStrategy(config: config) }
+}
