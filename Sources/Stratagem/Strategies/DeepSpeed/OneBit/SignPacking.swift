@@ -19,13 +19,16 @@ struct SignPacking {
   func pack(_ values: Tensor) -> Tensor {
     let bits = (values .>= 0).to(.float32)
     let shape = values.shape
-    return bits.reshaped([-1, 8]).matmul(weights).to(.uint8).reshaped(shape.dropLast() + [shape[shape.count - 1] / 8])
+    // The result of a failed operation has no shape; its error is the one to be reported.
+    guard let last = shape.last else { return bits }
+    return bits.reshaped([-1, 8]).matmul(weights).to(.uint8).reshaped(shape.dropLast() + [last / 8])
   }
 
   /// 1 and -1 for each bit; the last dimension is eight times as long.
   func unpack(_ bytes: Tensor) -> Tensor {
     let shape = bytes.shape
+    guard let last = shape.last else { return bytes }
     return table.indexSelected(dim: 0, bytes.to(.int64).reshaped([-1]))
-      .reshaped(shape.dropLast() + [shape[shape.count - 1] * 8])
+      .reshaped(shape.dropLast() + [last * 8])
   }
 }
