@@ -87,7 +87,7 @@ extension StrategyAlias {
         "stage": 3, "offloadOptimizer": true, "offloadParameters": true, "remoteDevice": "nvme",
         "offloadParametersDevice": "nvme", "offloadOptimizerDevice": "nvme",
       ],
-      "stage 3 with optimizer and parameters on disk"),
+      "stage 3 with optimizer and parameters on disk", .available),
   ]
 
   private static let others: [StrategyAlias] = [

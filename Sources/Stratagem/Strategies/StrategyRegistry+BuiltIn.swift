@@ -46,6 +46,13 @@ extension StrategyRegistry {
       Entry("deepspeed_stage_3_offload") {
         DeepSpeedStrategy(stage: 3, offloadOptimizer: true, offloadParameters: true)
       },
+      Entry("deepspeed_stage_3_offload_nvme") {
+        var options = DeepSpeedOptions(stage: 3, offloadOptimizer: true, offloadParameters: true)
+        options.remoteDevice = .nvme
+        options.offloadOptimizerDevice = .nvme
+        options.offloadParametersDevice = .nvme
+        return DeepSpeedStrategy(options: options)
+      },
     ]
   }
 

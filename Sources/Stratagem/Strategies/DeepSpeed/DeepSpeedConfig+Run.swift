@@ -19,10 +19,6 @@ extension DeepSpeedConfig {
           "clipValue", "'gradient_clipping' is \(own) in the ds_config, and clipValue is \(value)",
           suggestion: "choose one: the norm of all gradients together, or each element"))
     }
-    if zero.offloadOptimizer?.device == .nvme || zero.offloadParameters?.device == .nvme {
-      problems.append(
-        .init("offload", "offload to disk is not part of this version yet", suggestion: "write \"device\": \"cpu\""))
-    }
     if let scheduler, scheduler.needsTotalSteps, totalSteps == nil {
       problems.append(
         .init(

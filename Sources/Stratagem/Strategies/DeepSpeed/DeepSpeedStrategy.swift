@@ -29,6 +29,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
   /// What reduces gradients in stage 0.
   private var reducer: FlatReducer?
   private var normFailure: (any Error)?
+  private var offload: OptimizerOffload?
   /// The configuration with everything that the trainer and the loader filled in; nil before training starts.
   public private(set) final var filledConfig: JSONValue?
 
@@ -129,6 +130,26 @@ open class DeepSpeedStrategy: ShardedStrategy {
     guard stage == .fit else { return }
     (precision as? LossScalingPrecision)?.reduceOverflow = { [unowned self] in try reduceDecision($0, all: false) }
     for case let optimizer as Lamb in optimizers { share(optimizer) }
+    try setUpOffload()
+  }
+
+  /// On a CPU what is offloaded to the host is there anyway.
+  private func setUpOffload() throws {
+    let config = try config
+    if let parameters = config.zero.offloadParameters, parameters.device == .nvme {
+      let held = parameterPlacements.reduce(0) { $0 + $1.range.count }
+      if held > parameters.maximumInMemory {
+        throw ConfigurationError(
+          "max_in_cpu", "rank \(rank) holds \(held) elements of parameters, and 'max_in_cpu' is "
+            + "\(parameters.maximumInMemory): optimizer state goes to disk, parameters stay in memory",
+          suggestion: "raise 'max_in_cpu', or use more ranks")
+      }
+    }
+    let isHost = rootDevice.kind == .cpu
+    guard let options = config.zero.offloadOptimizer, options.device == .nvme || !isHost else { return }
+    let offload = OptimizerOffload(options, subGroupSize: config.zero.subGroupSize, config.asynchronousIO)
+    try offload.attach(to: optimizers)
+    self.offload = offload
   }
 
   /// Stage 0 holds everything on every rank.
@@ -204,7 +225,8 @@ open class DeepSpeedStrategy: ShardedStrategy {
       compressed.failure = nil
       throw failure
     }
-    if let failure = normFailure {
+    if let failure = offload?.failure ?? normFailure {
+      offload?.failure = nil
       normFailure = nil
       throw failure
     }
@@ -212,11 +234,19 @@ open class DeepSpeedStrategy: ShardedStrategy {
 
   override func willSave() throws {
     try super.willSave()
+    try offload?.release()
     for case let optimizer as CompressedOptimizer in optimizers { try optimizer.collectErrors() }
+  }
+
+  override func finishRun() throws {
+    try offload?.release()
+    try super.finishRun()
   }
 
   open override func tearDown() {
     reducer = nil
+    offload?.detach()
+    offload = nil
     (precision as? LossScalingPrecision)?.reduceOverflow = nil
     for case let optimizer as Lamb in optimizers { optimizer.reduceSquaredNorms = nil }
     super.tearDown()

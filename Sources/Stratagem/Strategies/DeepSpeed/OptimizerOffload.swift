@@ -1,0 +1,89 @@
+internal import Torch
+internal import TorchOptim
+
+/// Keeps the state of optimizers in the memory of the host or on disk while a strategy trains.
+///
+/// State goes there with the first step, so that a checkpoint can be loaded before, and comes back for a checkpoint and at
+/// the end.
+final class OptimizerOffload {
+  private let options: ZeroOptimization.Offload
+  private let disk: DiskOptions
+  private let subGroupSize: Int
+  private var optimizers: [Optimizer] = []
+  private var offloaded: [ObjectIdentifier: OffloadedOptimizer] = [:]
+  /// What went wrong in a step; set back by the strategy.
+  var failure: (any Error)?
+
+  /// The most elements of a sub-group on disk: four buffers of it take some 200 MB with Adam.
+  private static let largestSubGroup = 1 << 22
+
+  init(_ options: ZeroOptimization.Offload, subGroupSize: Int, _ io: DeepSpeedConfig.AsynchronousIO) {
+    self.options = options
+    self.subGroupSize = max(64, min(subGroupSize, Self.largestSubGroup))
+    disk = DiskOptions(blockByteCount: io.blockSize, queueDepth: io.queueDepth, threadCount: io.threadCount)
+  }
+
+  /// Takes over the steps of optimizers.
+  ///
+  /// - Throws: `ConfigurationError` when an optimizer looks at more than single elements, `ShardStoreError` when the folder
+  ///   cannot be written to.
+  func attach(to optimizers: [Optimizer]) throws {
+    for optimizer in optimizers where !(optimizer is Adam || optimizer is SGD) {
+      throw ConfigurationError(
+        "offloadOptimizer", "\(type(of: optimizer)) cannot be offloaded: its steps are not made element by element",
+        suggestion: "use Adam, AdamW or SGD, or do without offload")
+    }
+    if options.device == .nvme { try DiskShardStore(in: options.folder ?? "/tmp", options: disk).close() }
+    self.optimizers = optimizers
+    for optimizer in optimizers {
+      optimizer.replacementStep = { [unowned self, unowned optimizer] in
+        do { try step(optimizer) } catch { failure = failure ?? error }
+      }
+    }
+  }
+
+  private func step(_ optimizer: Optimizer) throws {
+    let key = ObjectIdentifier(optimizer)
+    let own = try offloaded[key] ?? make(optimizer)
+    offloaded[key] = own
+    if optimizer.parameters.allSatisfy({ $0.tensor.device.kind == .cpu }) { return try own.step() }
+    // Gradients go to the host and new elements come back.
+    let held = Dictionary(
+      uniqueKeysWithValues: optimizer.parameters.map { (ObjectIdentifier($0), ($0.tensor, $0.gradient)) })
+    func piece(_ tensor: Tensor, _ range: Range<Int>) -> Tensor {
+      tensor.detached().reshaped([-1]).narrowed(dim: 0, start: range.lowerBound, length: range.count)
+    }
+    try own.step(
+      gradient: { parameter, range in held[ObjectIdentifier(parameter)]?.1.map { piece($0, range).to(.cpu) } },
+      updated: { parameter, range, elements in
+        if let tensor = held[ObjectIdentifier(parameter)]?.0 { piece(tensor, range).copy(from: elements) }
+      })
+  }
+
+  private func make(_ optimizer: Optimizer) throws -> OffloadedOptimizer {
+    let store: any ShardStore =
+      options.device == .nvme ? try DiskShardStore(in: options.folder ?? "/tmp", options: disk) : MemoryShardStore()
+    let type = optimizer.parameters.first?.tensor.dtype ?? .float32
+    return try OffloadedOptimizer(
+      optimizer, in: store, subGroupSize: subGroupSize, bufferCount: options.bufferCount,
+      masterType: type == .float64 ? .float64 : .float32)
+  }
+
+  /// Gives the optimizers their state back; the next step takes it again.
+  func release() throws {
+    for optimizer in optimizers {
+      guard let own = offloaded.removeValue(forKey: ObjectIdentifier(optimizer)) else { continue }
+      let state = try own.withState { optimizer.stateDictionary() }
+      own.store.close()
+      try optimizer.load(state)
+    }
+  }
+
+  /// Ends the offload; state that was not given back is lost.
+  func detach() {
+    for optimizer in optimizers { optimizer.replacementStep = nil }
+    for own in offloaded.values { own.store.close() }
+    offloaded = [:]
+    optimizers = []
+  }
+}
