@@ -85,7 +85,8 @@ let package = Package(
         "StratagemCLI", "Stratagem", "Torch", "TorchNN", "TorchData", "TorchDistributed",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "Examples/custom-strategy", exclude: ["README.md"]),
-    // Programs that tests start as processes.
+    // Programs that tests start as processes, and how tests find them.
+    .target(name: "RunningProcesses", path: "Tests/Support/running-processes"),
     .executableTarget(name: "launch-probe", dependencies: ["Stratagem"], path: "Tests/Support/launch-probe"),
     .executableTarget(
       name: "collective-probe", dependencies: ["Stratagem", "Torch", "TorchDistributed", "TorchNN", "TorchOptim"],
@@ -99,7 +100,7 @@ let package = Package(
     .testTarget(name: "TorchOptimTests", dependencies: ["Torch", "TorchNN", "TorchOptim"]),
     .testTarget(name: "TorchDataTests", dependencies: ["Torch", "TorchData"]),
     .testTarget(name: "TorchDistributedTests", dependencies: ["Torch", "TorchDistributed", "collective-probe"]),
-    .testTarget(name: "LauncherTests", dependencies: ["Stratagem", "launch-probe"]),
+    .testTarget(name: "LauncherTests", dependencies: ["Stratagem", "launch-probe", "RunningProcesses"]),
     .testTarget(
       name: "StratagemCLITests",
       dependencies: [
@@ -110,6 +111,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Torch", "digits", "digits-cnn", "byte-gpt", "custom-strategy", "training-probe", "StratagemTool",
+        "RunningProcesses",
       ],
       exclude: ["Golden"]),
     .testTarget(name: "StratagemTests", dependencies: ["Stratagem", "Torch", "TorchDistributed"]),

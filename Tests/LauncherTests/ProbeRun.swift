@@ -1,4 +1,5 @@
 import Foundation
+import RunningProcesses
 import Testing
 
 /// A run of the executable `launch-probe` in processes of its own.
@@ -96,15 +97,7 @@ extension ProbeRun {
 
     /// All processes whose arguments or environment name the run's folder. Dead ones have neither.
     func runningProcesses() -> [String] {
-      let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-      let mark = Data(folder.lastPathComponent.utf8)
-      return entries.filter { Int($0) != nil }.compactMap { entry in
-        let files = ["cmdline", "environ"].map {
-          FileManager.default.contents(atPath: "/proc/\(entry)/\($0)") ?? Data()
-        }
-        guard files.contains(where: { $0.range(of: mark) != nil }) else { return nil }
-        return "\(entry) " + String(decoding: files[0], as: UTF8.self).replacingOccurrences(of: "\0", with: " ")
-      }
+      RunningProcesses.naming(folder.lastPathComponent).map { "\($0.pid) \($0.commandLine)" }
     }
 
     func text(_ name: String) -> String {

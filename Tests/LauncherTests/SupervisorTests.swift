@@ -1,4 +1,5 @@
 import Foundation
+import RunningProcesses
 import Testing
 
 @testable import Stratagem
@@ -71,10 +72,7 @@ struct SupervisorTests {
     #expect(
       throws: LaunchError.cannotStart(localRank: 2, program: "/does/not/exist", reason: "No such file or directory")
     ) { try supervisor(commands) }
-    let left = try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { entry in
-      Int(entry) != nil
-        && FileManager.default.contents(atPath: "/proc/\(entry)/environ")?.range(of: Data(mark.utf8)) != nil
-    }
+    let left = RunningProcesses.withEnvironment(containing: mark)
     #expect(left.isEmpty)
   }
 

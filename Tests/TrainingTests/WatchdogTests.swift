@@ -1,4 +1,5 @@
 import Foundation
+import RunningProcesses
 import Testing
 
 /// Ranks that wait for each other are told of, and a run does not wait for ever.
@@ -16,7 +17,7 @@ struct WatchdogTests {
       let pid = try #require(
         program.members().first { pid in
           pid != program.pid
-            && (FileManager.default.contents(atPath: "/proc/\(pid)/environ")?.range(of: Data(variables.utf8)) != nil)
+            && RunningProcesses.environment(of: pid, contains: variables)
         })
       kill(pid, SIGSTOP)
     }

@@ -32,18 +32,8 @@ enum Folder {
     return String(cString: resolved)
   }
 
-  /// What is in a folder; nothing when there is no such folder.
-  static func names(in path: String) -> [String] {
-    guard let folder = opendir(path) else { return [] }
-    defer { closedir(folder) }
-    var names: [String] = []
-    while let entry = readdir(folder) {
-      withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-        names.append(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
-      }
-    }
-    return names.sorted()
-  }
+  /// What is in a folder, in order of name; nothing when there is no such folder.
+  static func names(in path: String) -> [String] { SystemFolder.names(in: path).sorted() }
 
   /// When a file was last written, in seconds; nil when there is none.
   static func modificationTime(_ path: String) -> Double? {

@@ -1,23 +1,27 @@
 import Glibc
 
 /// Folders and small files of the system, such as those of /proc.
-enum SystemFolder {
+package enum SystemFolder {
+  private static let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name)!
+
   /// The names in a folder; empty when there is none.
-  static func names(in path: String) -> [String] {
-    guard let folder = opendir(path) else { return [] }
+  static func names(in path: String) -> [String] { entries(of: path) ?? [] }
+
+  /// The names in a folder; nil, with the reason in `errno`, when it cannot be opened.
+  package static func entries(of path: String) -> [String]? {
+    guard let folder = opendir(path) else { return nil }
     defer { closedir(folder) }
     var names: [String] = []
     while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
+      // Not by value: an entry is shorter than its type says, and what follows the last one may not be readable.
+      let name = String(cString: (UnsafeRawPointer(entry) + nameOffset).assumingMemoryBound(to: CChar.self))
       if name != ".", name != ".." { names.append(name) }
     }
     return names
   }
 
   /// The first 4096 bytes of a file as text; nil when it cannot be read.
-  static func text(of path: String) -> String? {
+  package static func text(of path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }

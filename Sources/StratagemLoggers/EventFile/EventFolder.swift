@@ -11,17 +11,11 @@ struct EventFolder {
 
   /// The event files of the folder, in the order in which TensorBoard reads them.
   func files() throws(LogFileError) -> [String] {
-    guard let stream = opendir(path) else {
+    guard let names = SystemFolder.entries(of: path) else {
       if errno == ENOENT { return [] }
       throw LogFileError("list", path: path, errno: errno)
     }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if name.contains(Self.mark) { names.append(name) }
-    }
-    return names.sorted()
+    return names.filter { $0.contains(Self.mark) }.sorted()
   }
 
   /// Makes an event file that comes after all others of the folder.

@@ -164,19 +164,19 @@ struct ReplicaBehaviourTests {
 
   @Test("The threads of the replicas end with the run")
   func threads() throws {
-    func count() throws -> Int {
-      try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").filter { task in
-        (try? String(contentsOfFile: "/proc/self/task/\(task)/comm", encoding: .utf8))?.hasPrefix("lonely-") == true
-      }.count
+    func count() -> Int {
+      SystemFolder.names(in: "/proc/self/task").count {
+        SystemFolder.text(of: "/proc/self/task/\($0)/comm")?.hasPrefix("lonely-") == true
+      }
     }
     let threads = try ReplicaThreads(count: 4, name: "lonely")
     let numbers = Mutex(Set<Int>())
     for _ in 0..<100 { threads.run(4) { number in _ = numbers.withLock { $0.insert(number) } } }
     #expect(numbers.withLock { $0 } == [0, 1, 2, 3])
-    #expect(try count() == 3)
+    #expect(count() == 3)
     threads.end()
-    for _ in 0..<100 where try count() > 0 { usleep(10_000) }
-    #expect(try count() == 0)
+    for _ in 0..<100 where count() > 0 { usleep(10_000) }
+    #expect(count() == 0)
   }
 
   @Test("Batches that cannot be split: type, shapes and what to do")

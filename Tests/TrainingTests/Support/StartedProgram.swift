@@ -1,4 +1,5 @@
 import Foundation
+import RunningProcesses
 import Testing
 
 /// A program that runs in processes of its own, marked by an environment variable.
@@ -58,14 +59,8 @@ final class StartedProgram {
     return process.terminationReason == .uncaughtSignal ? 128 + status : status
   }
 
-  /// The processes of the run, workers and helpers included. Dead ones have no environment.
-  func members() -> [Int32] {
-    let mark = Data(mark.utf8)
-    let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return entries.compactMap { Int32($0) }.filter { pid in
-      FileManager.default.contents(atPath: "/proc/\(pid)/environ")?.range(of: mark) != nil
-    }
-  }
+  /// The processes of the run, workers and helpers included.
+  func members() -> [Int32] { RunningProcesses.withEnvironment(containing: mark) }
 
   /// The processes of the run that are left two seconds after its end.
   func survivors() -> [Int32] {

@@ -84,7 +84,7 @@ struct ShardedCheckpointWriter {
     let folder = ShardedFolder(path)
     var root = folder.path
     if ShardedFolder.isFolder(root) {
-      let others = Folder.names(in: root).filter { $0 != "." && $0 != ".." }
+      let others = Folder.names(in: root)
       if !others.isEmpty, !folder.isOwn {
         throw CheckpointError(
           path: path,

@@ -41,7 +41,7 @@ struct ShardedFolder {
   /// Whether this is a folder that holds nothing but checkpoints of this format, complete or not.
   var isOwn: Bool {
     guard Self.isFolder(path) else { return false }
-    let names = Folder.names(in: path).filter { $0 != "." && $0 != ".." && !$0.hasSuffix(".tmp") }
+    let names = Folder.names(in: path).filter { !$0.hasSuffix(".tmp") }
     return names.allSatisfy { $0 == Self.pointer || Self.isVersion($0) } && names.contains(where: Self.isVersion)
   }
 
@@ -72,7 +72,7 @@ struct ShardedFolder {
 
   /// Removes the files of a folder, and the folder.
   static func removeTree(_ path: String) {
-    for name in Folder.names(in: path) where name != "." && name != ".." { unlink("\(path)/\(name)") }
+    for name in Folder.names(in: path) { unlink("\(path)/\(name)") }
     rmdir(path)
   }
 
@@ -81,7 +81,7 @@ struct ShardedFolder {
     let target = "\(other.path)/\(other.nextVersion)"
     try Folder.create(target)
     do {
-      for name in Folder.names(in: "\(path)/\(version)") where name != "." && name != ".." {
+      for name in Folder.names(in: "\(path)/\(version)") {
         guard Glibc.link("\(path)/\(version)/\(name)", "\(target)/\(name)") == 0 else {
           throw CheckpointError(path: target, reason: "cannot link a file: \(String(cString: strerror(errno)))")
         }

@@ -86,7 +86,7 @@ package enum CheckpointLocation: Equatable {
     if let near = folder(parent) {
       return "the folder is no checkpoint; its parent is one (\(near.word)): give \(parent)"
     }
-    let names = Folder.names(in: path).filter { $0 != "." && $0 != ".." }
+    let names = Folder.names(in: path)
     let inside = names.filter {
       $0.hasSuffix(".ckpt") || $0.hasSuffix(".safetensors") || folder("\(path)/\($0)") != nil
     }

@@ -54,18 +54,8 @@ struct BaguaProbe {
 
   /// How many threads of bagua this process has.
   private static var threads: Int {
-    guard let folder = opendir("/proc/self/task") else { return -1 }
-    defer { closedir(folder) }
-    var count = 0
-    while let entry = readdir(folder) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      guard let file = fopen("/proc/self/task/\(name)/comm", "r") else { continue }
-      var bytes = [UInt8](repeating: 0, count: 64)
-      let length = fread(&bytes, 1, bytes.count, file)
-      fclose(file)
-      if String(decoding: bytes[..<length], as: UTF8.self).hasPrefix("bagua") { count += 1 }
-    }
-    return count
+    guard let tasks = SystemFolder.entries(of: "/proc/self/task") else { return -1 }
+    return tasks.count { SystemFolder.text(of: "/proc/self/task/\($0)/comm")?.hasPrefix("bagua") == true }
   }
 }
 
