@@ -85,9 +85,9 @@ extension ProbeRun {
       return process.terminationReason == .uncaughtSignal ? 128 + status : status
     }
 
-    /// The processes that still belong to the run a second after it ended, by their command lines.
+    /// The processes that still belong to the run some seconds after it ended, by their command lines.
     func survivors() -> [String] {
-      let deadline = Date(timeIntervalSinceNow: 1)
+      let deadline = Date(timeIntervalSinceNow: 20)
       while true {
         let found = runningProcesses()
         if found.isEmpty || Date() > deadline { return found }

@@ -62,9 +62,9 @@ final class StartedProgram {
   /// The processes of the run, workers and helpers included.
   func members() -> [Int32] { RunningProcesses.withEnvironment(containing: mark) }
 
-  /// The processes of the run that are left two seconds after its end.
+  /// The processes of the run that are left some seconds after its end.
   func survivors() -> [Int32] {
-    let deadline = Date(timeIntervalSinceNow: 2)
+    let deadline = Date(timeIntervalSinceNow: 20)
     while true {
       let found = members()
       if found.isEmpty || Date() > deadline { return found }
