@@ -5,11 +5,9 @@ struct Suite {
   let note: (String) -> Void
 
   static let names = [
-    "op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint", "sharded-checkpoint",
-    "op", "overhead", "python", "start", "ddp", "dp", "checkpoint", "sharded-memory", "sharded-steps",
+    "op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint", "sharded-checkpoint", "sharded-memory",
+    "sharded-steps", "disk-store",
   ]
-  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint"]
-  static let names = ["op", "overhead", "python", "start", "ddp", "dp", "checkpoint", "disk-store"]
 
   func rows(_ name: String) throws -> [Row] {
     switch name {
@@ -205,6 +203,8 @@ struct Suite {
         "\(name), \(link)", results, name, name == names[0] ? nil : names[0], "steps/s", name + " bytes",
         .none("kB/step/rank"))
     }
+  }
+
   private func diskStore() throws -> [Row] {
     let target = Row.Target.atLeast(0.9, "x")
     let results = try repeated("disk-store") { try runner.measure("disk", "--rounds", "5") }

@@ -60,10 +60,6 @@ do {
   case "sharded-checkpoint":
     try ShardedCheckpointing.measure(
       strategy: strategy, devices: devices, rounds: try options.count("rounds", 3), temporary: temporary)
-  default:
-    throw UsageError(
-      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, "
-        + "communication, checkpoint, sharded-checkpoint")
   case "sharded-state":
     try Sharding.state(stage: try options.count("stage", 3), devices: devices)
   case "sharded-peak":
@@ -72,17 +68,12 @@ do {
     try Sharding.steps(strategy: strategy, devices: devices, steps: try options.count("steps", 20))
   case "collectives":
     try Collectives.measure(devices: devices)
-  default:
-    throw UsageError(
-      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint, sharded-state, "
-        + "sharded-peak, sharded-steps, collectives")
   case "disk":
     try Disk.measure(rounds: try options.count("rounds", 5), folder: temporary).print()
   default:
     throw UsageError(
-      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, "
-        + "communication, checkpoint")
-    throw UsageError("'\(options.command)' is no command: op, overhead, profile, steps, start, scale, checkpoint, disk")
+      "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, communication, "
+        + "checkpoint, sharded-checkpoint, sharded-state, sharded-peak, sharded-steps, collectives, disk")
   }
 } catch {
   let line = "workload: \(error)\n"
