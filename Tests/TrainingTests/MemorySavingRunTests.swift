@@ -20,7 +20,13 @@ struct MemorySavingRunTests {
     #expect(!plain.weightSums.isEmpty && Set(plain.weightSums).count == 1)
     for options in [["deferred"], ["checkpointed"], ["deferred", "checkpointed"]] {
       let saving = try run(options[0], options.last ?? "")
-      #expect(saving.weightSums == plain.weightSums, "\(options)")
+      if strategy == "fsdp", options[0] == "deferred" {
+        // What was never whole stays in parts; the checkpoint has the weights.
+        let pair = try [saving, plain].map { try CheckpointFile("\($0.folder.path)/checkpoints/last.ckpt") }
+        #expect(try largestDifference(pair[0], pair[1]) == 0, "\(options)")
+      } else {
+        #expect(saving.weightSums == plain.weightSums, "\(options)")
+      }
       #expect(saving.folder.text("metrics.csv") == plain.folder.text("metrics.csv"), "\(options)")
     }
   }

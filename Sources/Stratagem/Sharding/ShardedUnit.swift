@@ -102,17 +102,14 @@ final class ShardedUnit {
         shard.narrowed(dim: 0, start: piece.offset, length: piece.range.count)
           .copy(from: whole.narrowed(dim: 0, start: start, length: piece.range.count))
       }
-      if isFreed {
-        full.resizeStorage(to: 0)
-        state = .absent
-      } else {
-        full.copy(from: whole)
-      }
+      if !isFreed { full.copy(from: whole) }
       (self.full, self.shard) = (full, shard)
     } else {
       full = whole
     }
     makeTensors()
+    // Views can only be made of a tensor whose storage is large enough; pages that nobody wrote take no memory.
+    free()
   }
 
   /// Makes leaves and shards, and lets the properties hold the shards.

@@ -23,7 +23,8 @@ public final class ShardingEngine {
   private var handles: [HookHandle] = []
   /// Whether the properties of the module hold this rank's elements.
   private(set) var isActive = true
-  /// Whether the module had no memory for its parameters: then no rank is to hold all of it, also after a run.
+  /// Whether the module had no memory for its parameters, and they are partitioned: then no rank is to hold all of it, also
+  /// after a run.
   let isDeferred: Bool
   /// Whether the properties go on to hold this rank's elements after a run.
   var isKept = false
@@ -65,7 +66,7 @@ public final class ShardingEngine {
   ) throws {
     self.module = module
     self.options = options
-    isDeferred = module.parameters().contains { $0.tensor.device.kind == .meta }
+    isDeferred = options.stage == .parameters && module.parameters().contains { $0.tensor.device.kind == .meta }
     try options.check()
     guard module.parameters().allSatisfy({ $0.wholeShape == nil }) else {
       throw ConfigurationError(
