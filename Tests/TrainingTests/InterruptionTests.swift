@@ -51,6 +51,32 @@ struct InterruptionTests {
     #expect(hooks.contains("callback onInterrupt\n"))
   }
 
+  @Test(
+    "Ranks that hold parts of the state stop after the same step and save together",
+    arguments: [
+      ("ddp_sharded", "sharded", 3), ("fsdp", "full", 2), ("deepspeed_stage_3", "sharded", 2),
+      ("ddp_sharded_spawn", "sharded", 2), ("zero", "full", 2),
+    ])
+  func together(strategy: String, form: String, ranks: Int) throws {
+    let own = strategy == "zero" ? ["strategy=ddp", "zero"] : ["strategy=\(strategy)"]
+    let common = ["train=6000", "batch=\(12 / ranks)", "epochs=1", "optimizer=adamw", "val=-1"] + own
+    let run = try ProbeRun("fit", ranks, options: common + ["state=\(form)", "slow", "hooks"]) { program, folder in
+      try program.wait { folder.text("hooks.0").contains("callback onTrainBatchEnd 3\n") }
+      kill(program.pid, SIGTERM)
+    }
+    let words = "interrupted by signal 15; everything up to the last step is in "
+    #expect(run.failure.hasPrefix(words), "\(run.run.errors)")
+    let path = "\(run.folder.path)/checkpoints/last.ckpt"
+    #expect(run.folder.names(in: "checkpoints/last.ckpt").contains("latest") == (form == "sharded"))
+    let steps = try run.metrics.rows("train/loss").map(\.step)
+    #expect(steps == Array(0..<steps.count) && steps.count >= 4)
+    let limit = "steps=\(steps.count + 3)"
+    let rest = try ProbeRun("fit", ranks, options: common + [limit, "resume=\(path)"]).succeeded()
+    let whole = try ProbeRun("fit", ranks, options: common + [limit]).succeeded()
+    #expect(try rest.metrics.rows("train/loss") == whole.metrics.rows("train/loss").suffix(3))
+    #expect(Set(rest.weightSums) == Set(whole.weightSums) && !whole.weightSums.isEmpty)
+  }
+
   @Test("A second Ctrl-C ends a run in which a rank hangs, at once")
   func twice() throws {
     let run = try ProbeRun("fit", 3, "epochs=1", "fault=hang", "rank=1", "at=1", "hooks") { program, folder in

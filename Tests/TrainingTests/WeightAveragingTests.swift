@@ -54,6 +54,27 @@ struct WeightAveragingTests {
     #expect(run.events(0, "batch").last == all.events(0, "batch").last)
   }
 
+  @Test(
+    "Averages of partitioned weights: the numbers, and resuming before and inside the averaging",
+    arguments: [
+      ("ddp_sharded", "sharded", "steps=15"), ("fsdp", "sharded", "steps=6"), ("fsdp", "full", "steps=15"),
+      ("deepspeed_stage_2", "sharded", "steps=18"), ("ddp", "sharded", "steps=15"),
+    ])
+  func partitioned(strategy: String, form: String, limit: String) throws {
+    let folder = try TemporaryFolder()
+    let common = Self.options + ["schedule=step", "batch=2", "batch-norm"]
+    try LoopRun("loops", 2, options: common + ["weights=\(folder.path)/whole"]).succeeded()
+    let own = common + ["strategy=\(strategy)", "state=\(form)"]
+    let first = try LoopRun("loops", 2, options: own + [limit, "checkpoints=yes"]).succeeded()
+    let rest = ["resume=\(first.path)/checkpoints/last.ckpt"]
+    for (name, options) in [("again", own), ("plain", common)] {
+      try LoopRun("loops", 2, options: options + rest + ["weights=\(folder.path)/\(name)"]).succeeded()
+      let difference = try largestDifference(
+        CheckpointFile("\(folder.path)/whole"), CheckpointFile("\(folder.path)/\(name)"))
+      #expect(difference < 1e-5, "\(name)")
+    }
+  }
+
   @Test("A second fit starts from nothing")
   func secondFit() throws {
     let run = try LoopRun("loops", options: Self.options + ["stages=fit,fit-again"]).succeeded()

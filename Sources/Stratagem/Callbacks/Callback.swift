@@ -50,7 +50,8 @@ open class Callback {
   open func onPredictBatchEnd(_ trainer: Trainer, _ prediction: Tensor?, _ index: Int, loader: Int) throws {}
   /// A run failed; called on the rank that noticed, without communication.
   open func onException(_ trainer: Trainer, _ error: any Error) {}
-  /// A signal asked the run to stop; called on rank 0 between two steps, without communication.
+  /// A signal asked the run to stop; called between two steps: on rank 0, without communication, or on all ranks where
+  /// the strategy partitions the state of training.
   open func onInterrupt(_ trainer: Trainer) throws {}
 
   /// The state to be kept in checkpoints.

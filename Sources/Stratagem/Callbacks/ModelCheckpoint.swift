@@ -199,10 +199,7 @@ public final class ModelCheckpoint: Callback {
 
   public override func onInterrupt(_ trainer: Trainer) throws {
     guard saveLast else { return }
-    guard trainer.canSaveAlone else {
-      return trainer.announce(
-        "note: nothing is saved, as each rank has a part of the state; let ModelCheckpoint save every so many steps")
-    }
+    if trainer.stopsTogether { return try save(trainer, isEpochEnd: false, onlyLast: true) }
     let decision = decide(trainer, isEpochEnd: false, onlyLast: true)
     lastPath = decision.lastPath
     try trainer.saveAlone(to: decision.paths, weightsOnly: saveWeightsOnly)
@@ -210,7 +207,7 @@ public final class ModelCheckpoint: Callback {
 
   public override func onException(_ trainer: Trainer, _ error: any Error) {
     guard saveOnException, trainer.isGlobalZero, trainer.stage == .fit, !trainer.isSanityChecking,
-      trainer.progress.globalStep != savedStep, trainer.progress.globalStep > 0, trainer.canSaveAlone
+      trainer.progress.globalStep != savedStep, trainer.progress.globalStep > 0, trainer.strategy.isWholeOnRankZero
     else { return }
     var decision = decide(trainer, isEpochEnd: false, onlyLast: true)
     if keep != 0 { decision.path = path(trainer, isOwn: { $0 == self.bestPath }) }

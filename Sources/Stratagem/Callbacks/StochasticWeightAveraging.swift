@@ -8,6 +8,10 @@ public import TorchOptim
 /// into a running mean w̄ ← w̄ + (w - w̄) / (n + 1), which the model holds when training ends. Running statistics of
 /// batch normalization are then computed again in a pass over the training data of all ranks. A checkpoint of a run that
 /// ended before its last epoch keeps the weights as they were trained, so that it can be resumed.
+///
+/// Where a strategy partitions the parameters, each rank averages its elements; a checkpoint, also a sharded one, holds
+/// the whole mean among what rank 0 writes.
+///
 /// See "Averaging Weights Leads to Wider Optima and Better Generalization", https://arxiv.org/abs/1803.05407.
 public final class StochasticWeightAveraging: Callback {
   /// When averaging starts.
@@ -30,8 +34,8 @@ public final class StochasticWeightAveraging: Callback {
   private var loadedSchedule: ArchiveValue?
   /// What the module's own schedules were when the annealing took their place.
   private var replacedSchedules: [OptimizerPlan.Schedule] = []
-  /// The weights to train on with, when training ended before its last epoch.
-  private var trainedWeights: StateDictionary?
+  /// The weights to train on with, when training ended before its last epoch, by the property that holds them.
+  private var trainedWeights: [ObjectIdentifier: Tensor] = [:]
 
   /// - Parameters:
   ///   - learningRate: the constant learning rate to arrive at; above 0.
@@ -50,7 +54,7 @@ public final class StochasticWeightAveraging: Callback {
   public override func setup(_ trainer: Trainer, _ stage: Stage) throws {
     guard stage == .fit else { return }
     (averagedCount, average, schedule, loadedSchedule, replacedSchedules) = (0, [], nil, nil, [])
-    trainedWeights = nil
+    trainedWeights = [:]
     guard let epochs = trainer.settings.totalEpochs else {
       throw problem("the number of epochs is not known", "give until: .epochs(n)")
     }
@@ -71,6 +75,22 @@ public final class StochasticWeightAveraging: Callback {
   public override func onFitStart(_ trainer: Trainer) throws {
     guard trainer.strategy.optimizers.count == 1, trainer.strategy.schedules.count <= 1 else {
       throw problem("the module has several optimizers or schedules", "use one of each")
+    }
+  }
+
+  /// Takes of the mean of a checkpoint what this rank holds.
+  public override func onTrainStart(_ trainer: Trainer) throws {
+    guard !average.isEmpty, let parameters = trainer.module?.parameters() else { return }
+    let placements = trainer.strategy.placementOfParameter
+    guard average.count == parameters.count else {
+      throw problem("the checkpoint has the mean of \(average.count) parameters", "resume the model that it was of")
+    }
+    average = withoutGradients {
+      zip(average, parameters).map { mean, parameter in
+        guard let range = placements[ObjectIdentifier(parameter)]?.range else { return mean }
+        return mean.flattened().narrowed(dim: 0, start: range.lowerBound, length: range.count)
+          .reshaped(parameter.tensor.shape).clone()
+      }
     }
   }
 
@@ -104,14 +124,24 @@ public final class StochasticWeightAveraging: Callback {
     guard averagedCount > 0, let module = trainer.module else { return }
     if trainer.progress.epoch < trainer.settings.totalEpochs ?? 0 {
       trainedWeights = withoutGradients {
-        module.stateDictionary().reduce(into: [:]) { $0[$1.key] = $1.value.detached().clone() }
+        Dictionary(module.stateHolders().map { (ObjectIdentifier($0.holder), $0.holder.tensor.detached().clone()) }) {
+          first, _ in first
+        }
       }
     }
-    withoutGradients {
-      for (parameter, mean) in zip(module.parameters(), average) { parameter.tensor.detached().copy(from: mean) }
-    }
+    try put(Dictionary(zip(module.parameters().map(ObjectIdentifier.init), average)) { first, _ in first }, trainer)
     try updateStatistics(trainer, module)
     trainer.announce("stochastic weight averaging: the model holds the mean of \(averagedCount) epochs")
+  }
+
+  /// Gives properties of the module other values. Called on all ranks.
+  private func put(_ values: [ObjectIdentifier: Tensor], _ trainer: Trainer) throws {
+    withoutGradients {
+      for (_, holder) in trainer.module?.stateHolders() ?? [] {
+        if let value = values[ObjectIdentifier(holder)] { holder.tensor.detached().copy(from: value) }
+      }
+    }
+    if !trainer.strategy.placementOfParameter.isEmpty { try trainer.strategy.didRestoreWeights() }
   }
 
   /// Computes the running statistics of batch normalization for the mean weights: the mean over all batches.
@@ -136,10 +166,50 @@ public final class StochasticWeightAveraging: Callback {
 
   /// The module that resumes has its own schedules, not the annealing, when they are restored, and goes on from the
   /// weights before they were averaged.
-  public override func onSaveCheckpoint(_ trainer: Trainer, _ checkpoint: inout Checkpoint) {
-    if let trainedWeights { checkpoint.stateDictionary = trainedWeights }
+  public override func onSaveCheckpoint(_ trainer: Trainer, _ checkpoint: inout Checkpoint) throws {
+    if !trainedWeights.isEmpty { try addTrainedWeights(trainer, &checkpoint) }
+    if !average.isEmpty, let placed = try wholeAverage(trainer) {
+      var states = checkpoint["callbacks"]?.dictionaryValue ?? [:]
+      var own = states[stateKey]?.dictionaryValue ?? [:]
+      own["average"] = .list(placed.map { .tensor($0) })
+      states[stateKey] = .dictionary(own)
+      checkpoint["callbacks"] = .dictionary(states)
+    }
     guard schedule != nil else { return }
     checkpoint["lr_schedulers"] = .list(replacedSchedules.map { $0.schedule.stateDictionary() })
+  }
+
+  private func addTrainedWeights(_ trainer: Trainer, _ checkpoint: inout Checkpoint) throws {
+    guard let module = trainer.module else { return }
+    if let pieces = checkpoint.pieces, let placeholders = checkpoint.stateDictionary {
+      for (key, holder) in module.stateHolders() {
+        guard let placeholder = placeholders[key] else { continue }
+        if let trained = trainedWeights[ObjectIdentifier(holder)] { pieces.replace(placeholder, by: trained) }
+      }
+      return
+    }
+    let mean = withoutGradients {
+      Dictionary(module.stateHolders().map { (ObjectIdentifier($0.holder), $0.holder.tensor.detached().clone()) }) {
+        first, _ in first
+      }
+    }
+    try put(trainedWeights, trainer)
+    let state = try trainer.strategy.moduleState()
+    checkpoint.stateDictionary = withoutGradients { state.mapValues { $0.detached().clone() } }
+    try put(mean, trainer)
+  }
+
+  /// The mean of whole parameters on rank 0, nothing on the others; nil where nothing is partitioned. Called on all ranks.
+  private func wholeAverage(_ trainer: Trainer) throws -> [Tensor]? {
+    let placements = trainer.strategy.placementOfParameter
+    guard !placements.isEmpty, let parameters = trainer.module?.parameters() else { return nil }
+    var whole: [Tensor] = []
+    for (parameter, mean) in zip(parameters, average) {
+      let placement = placements[ObjectIdentifier(parameter)]
+      let tensor = try placement.map { try trainer.strategy.whole(mean, $0) } ?? mean
+      if trainer.isGlobalZero { whole.append(tensor) }
+    }
+    return whole
   }
 
   public override func state() -> ArchiveDictionary {

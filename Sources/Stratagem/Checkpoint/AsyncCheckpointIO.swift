@@ -6,6 +6,9 @@ internal import Torch
 /// checkpoint is written at a time: the next save waits for the one before. When writing fails, the run fails at its next
 /// batch, or at the latest at its end, where the last write is waited for.
 ///
+/// With `stateDictType: .sharded` every rank copies what it writes of the checkpoint, and all write at the same time; the
+/// checkpoint before is replaced when the files of all ranks are on the disk. That needs files as base.
+///
 /// ```swift
 /// let trainer = try Trainer(strategy: "ddp", devices: 2, plugins: [AsyncCheckpointIO()])
 /// ```
@@ -28,6 +31,20 @@ public final class AsyncCheckpointIO: WrappingCheckpointIO {
     self.memory = memory
     writer.enqueue(writing: paths) { [base] in try base.save(snapshot, to: paths, options: options) }
   }
+
+  /// Starts to write a sharded checkpoint on all ranks. What was started before has to be waited for, on all of them.
+  ///
+  /// - Parameter write: what the thread does with the copy.
+  func start(
+    _ plan: ShardedCheckpointPlan, to paths: [String], _ write: @escaping (ShardedCheckpointPlan) throws -> Void
+  ) throws {
+    var plan = plan
+    memory = try withErrorScope { plan.copyTensors(reusing: memory) }
+    writer.enqueue(writing: paths) { try write(plan) }
+  }
+
+  /// Waits until no checkpoint is being written.
+  func waitForSaves() throws { try writer.waitForSaves() }
 
   /// Reads what is written by then.
   public func load(from path: String, weightsOnly: Bool) throws -> Checkpoint {

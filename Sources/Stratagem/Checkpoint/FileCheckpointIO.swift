@@ -57,7 +57,10 @@ public struct FileCheckpointIO: CheckpointIO {
     return Checkpoint(contents)
   }
 
+  /// Removes a file, or the folder of a sharded checkpoint.
   public func remove(at path: String) throws {
+    let folder = ShardedFolder(path)
+    if folder.isOwn { return try folder.remove() }
     if unlink(path) != 0 && errno != ENOENT {
       throw CheckpointError(path: path, reason: "cannot be removed: \(String(cString: strerror(errno)))")
     }

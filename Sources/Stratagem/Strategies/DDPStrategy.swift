@@ -119,6 +119,9 @@ open class DDPStrategy: ParallelStrategy {
     try localModels?.unite()
   }
 
+  /// Where models are averaged, the state of the optimizers differs.
+  open override var hasEqualReplicas: Bool { modelAverager == nil }
+
   open override func moduleState() throws -> StateDictionary {
     guard let localModels, !isSavingAlone else { return try super.moduleState() }
     return try localModels.withMean { try super.moduleState() }

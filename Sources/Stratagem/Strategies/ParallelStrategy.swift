@@ -13,6 +13,8 @@ open class ParallelStrategy: Strategy {
   /// How the processes are started.
   public let startMethod: StartMethod
   private var watchdog: StallWatchdog?
+  /// The same processes, for a thread that writes checkpoints.
+  private var backgroundGroup: ProcessGroup?
 
   public init(
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
@@ -113,6 +115,17 @@ open class ParallelStrategy: Strategy {
     return try super.optimizerState()
   }
 
+  override func ranksInBackground() throws -> (any RankExchange)? {
+    guard let group, let world = launcher.world, group.size > 1 else { return try super.ranksInBackground() }
+    if let backgroundGroup { return GroupRanks(group: backgroundGroup) }
+    let made = try world.makeGroup(
+      "checkpoints", of: Array(0..<world.worldSize), timeout: timeout, activity: CollectiveActivity())
+    backgroundGroup = made
+    return GroupRanks(group: made)
+  }
+
+  override var isWholeOnRankZero: Bool { super.isWholeOnRankZero && (worldSize == 1 || partitionedOptimizers.isEmpty) }
+
   open override func synchronizeModule() throws {
     guard let group, let module else { return }
     let tensors = module.parameters().map { $0.tensor.detached() } + module.namedBuffers().map { $0.buffer.tensor }
@@ -168,6 +181,7 @@ open class ParallelStrategy: Strategy {
     watchdog = nil
     layerSync?.revert()
     group = nil
+    backgroundGroup = nil
     super.tearDown()
   }
 }

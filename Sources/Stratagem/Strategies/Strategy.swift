@@ -348,18 +348,31 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   open func removeCheckpoint(at path: String) throws {
     guard isGlobalZero else { return }
     let folder = ShardedFolder(path)
-    if folder.isOwn { try folder.remove() } else { try storage.remove(at: path) }
+    // What is about to be written in the background is removed there, too.
+    if !(storage is AsyncCheckpointIO), folder.isOwn { try folder.remove() } else { try storage.remove(at: path) }
   }
 
   /// Throws the error of a checkpoint that was being written in the background.
   final func checkCheckpoints() throws {
-    if isGlobalZero { try checkpointIO?.check() }
+    if hasBackgroundWrites { try checkpointIO?.check() }
   }
 
   /// Waits for checkpoints that are being written in the background.
   final func finishCheckpoints() throws {
-    if isGlobalZero { try checkpointIO?.tearDown() }
+    if hasBackgroundWrites { try checkpointIO?.tearDown() }
   }
+
+  /// Rank 0 writes, or all ranks do.
+  private var hasBackgroundWrites: Bool {
+    isGlobalZero || stateDictType == .sharded && worldSize > 1 && checkpointIO is AsyncCheckpointIO
+  }
+
+  /// The ranks as a thread in the background may talk to each other while this one does, too; nil where only this thread
+  /// may. Called on all ranks.
+  func ranksInBackground() throws -> (any RankExchange)? { worldSize == 1 ? SingleRank() : nil }
+
+  /// Whether rank 0 has all that a checkpoint needs; with partitioned parameters or optimizers the others have parts of it.
+  var isWholeOnRankZero: Bool { worldSize == 1 || parameterPlacements.isEmpty }
 
   /// Adds to an error what the strategy knows of its cause.
   func explained(_ error: any Error) -> any Error { error }

@@ -32,9 +32,6 @@ extension Trainer {
     try strategy.barrier()
   }
 
-  /// Whether rank 0 has all that a checkpoint needs; with partitioned parameters or optimizers the others have parts of it.
-  var canSaveAlone: Bool { strategy.worldSize == 1 || strategy.parameterPlacements.isEmpty }
-
   /// Writes the state of training on rank 0 without asking the other ranks anything.
   func saveAlone(to paths: [String], weightsOnly: Bool) throws {
     if strategy.stateDictType == .sharded { return try saveShardedAlone(to: paths, weightsOnly: weightsOnly) }

@@ -114,9 +114,18 @@ extension Trainer {
   /// Ends the run when a signal asked for it; in a fit rank 0 saves first.
   func stopIfInterrupted() throws {
     guard let signal = InterruptMonitor.shared.signal else { return }
+    // The ranks stop together after the next step.
+    if stopsTogether { return }
     guard isGlobalZero, stage == .fit else { throw TrainingError.interrupted(signal: signal, checkpoint: nil) }
+    try stop(signal)
+  }
+
+  /// Ends a fit that a signal asked to stop, after what is to be saved was saved.
+  func stop(_ signal: Int) throws -> Never {
     for callback in callbacks { try callback.onInterrupt(self) }
-    throw TrainingError.interrupted(signal: signal, checkpoint: modelCheckpoint?.lastPath)
+    // Whoever goes on after the error finds the whole module.
+    if stopsTogether { try strategy.finishRun() }
+    throw TrainingError.interrupted(signal: signal, checkpoint: isGlobalZero ? modelCheckpoint?.lastPath : nil)
   }
 
   /// Calls a hook on the callbacks, then on the module.

@@ -30,6 +30,8 @@ public final class Trainer {
   public internal(set) var stage: Stage?
   /// True while validation batches are tried before training.
   public internal(set) var isSanityChecking = false
+  /// Whether all ranks stop after the same step when a signal asks for it, because none can save alone.
+  var stopsTogether = false
   /// Set it to end the fit after the present step; must be set on all ranks at the same step. The fit goes on to its
   /// `minEpochs` and `minSteps` all the same.
   public var shouldStop = false

@@ -20,7 +20,8 @@ extension LoopProbe {
       deterministic: options["deterministic"].flatMap(Determinism.init) ?? .off,
       detectAnomaly: options.has("detect-anomaly"), inferenceMode: options["inference"] != "no",
       seed: options["seed"].flatMap { UInt64($0) }, callbacks: makeCallbacks(),
-      checkpointing: options["checkpoints"] == "yes" || options.has("dry-run"), output: output, progress: .silent)
+      checkpointing: options["checkpoints"] == "yes" || options.has("dry-run"),
+      stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) }, output: output, progress: .silent)
   }
 
   private func limit(_ name: String) throws -> Limit { try options[name].map { try Limit(parsing: $0) } ?? .all }

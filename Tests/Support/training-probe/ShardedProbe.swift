@@ -59,13 +59,16 @@ struct ShardedProbe {
   private var validation: DataLoader<[Tensor]>? { options.has("val") ? loader(options.int("val", 12)) : nil }
 
   /// Batches of 12 samples over all ranks.
-  private func loader(_ count: Int = 60) -> DataLoader<[Tensor]> {
+  private func loader(_ count: Int = 60) -> DataLoader<[Tensor]> { Self.loader(count, batchSize: 12 / options.devices) }
+
+  static func loader(_ count: Int, batchSize: Int, shuffle: Bool = false) -> DataLoader<[Tensor]> {
     let values = (0..<4 * count).map { (number: Int) -> Float in
       let whole = (number &* 7919 &+ 13) % 101
       return Float(whole) / 101 - 0.5
     }
     let labels = (0..<count).map { (number: Int) -> Int64 in Int64((number * number + number / 3) % 3) }
     return DataLoader(
-      TensorDataset(Tensor(values, shape: [count, 4]), Tensor(labels)), batchSize: 12 / options.devices)
+      TensorDataset(Tensor(values, shape: [count, 4]), Tensor(labels)), batchSize: batchSize, shuffle: shuffle,
+      seed: 5)
   }
 }

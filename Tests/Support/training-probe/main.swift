@@ -9,6 +9,8 @@ guard let options = ProbeOptions(Array(CommandLine.arguments.dropFirst())) else 
 do {
   if options.has("loops") {
     try LoopProbe(options).run()
+  } else if options.scenario == "matrix" {
+    try MatrixProbe(options: options).run()
   } else if options.scenario == "sharded" {
     try ShardedProbe(options: options).run()
   } else {

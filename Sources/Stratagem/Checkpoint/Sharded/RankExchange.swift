@@ -1,3 +1,5 @@
+internal import TorchDistributed
+
 /// Ranks that do something together and tell each other how it went.
 protocol RankExchange {
   var rank: Int { get }
@@ -10,6 +12,13 @@ extension Strategy: RankExchange {}
 struct SingleRank: RankExchange {
   var rank: Int { 0 }
   func allGather<Value: Codable>(object value: Value) throws -> [Value] { [value] }
+}
+
+/// The ranks of a group.
+struct GroupRanks: RankExchange {
+  let group: ProcessGroup
+  var rank: Int { group.rank }
+  func allGather<Value: Codable>(object value: Value) throws -> [Value] { try group.allGather(object: value) }
 }
 
 /// How a rank's part went.

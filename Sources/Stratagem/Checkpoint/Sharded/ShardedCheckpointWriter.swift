@@ -16,20 +16,87 @@ struct ShardedCheckpointWriter {
   /// What the ranks say before they write.
   private struct Start: Codable {
     /// Where rank 0 says the version is.
-    var place: Place?
+    var place: ShardedCheckpointPlan.Place?
     let offers: [ShardAssignment.Offer]
-  }
-
-  private struct Place: Codable {
-    /// The folder of the checkpoint; another one than its path while a file is in the way.
-    let root: String
-    let version: String
-    var folder: String { "\(root)/\(version)" }
   }
 
   /// Writes a checkpoint.
   func save(_ checkpoint: Checkpoint, to path: String) throws {
+    if let plan = try plan(checkpoint, for: path) { try write(plan) }
+  }
+
+  /// Agrees with the other ranks on who writes what, and finds a place for it.
+  ///
+  /// - Returns: nil for a process that has no part in it.
+  func plan(_ checkpoint: Checkpoint, for path: String) throws -> ShardedCheckpointPlan? {
     let parts = CheckpointParts(checkpoint.contents)
+    let (items, aliases) = items(of: parts, checkpoint)
+    var place: ShardedCheckpointPlan.Place?
+    do {
+      let started = try ranks.together(path) { () -> Start in
+        if ranks.rank == 0 { place = try prepare(path) }
+        return Start(place: place, offers: try items.map { try offer($0.key, $0.piece, path) })
+      }
+      guard let agreed = started.first?.place else { return nil }
+      place = agreed
+      let assignment = try ShardAssignment(started.map(\.offers), path: path)
+      return ShardedCheckpointPlan(
+        path: path, place: agreed, assignment: assignment,
+        items: Result { try assigned(items, assignment, path) },
+        common: ranks.rank == 0 ? parts.common : [:], aliases: aliases, values: parts.values)
+    } catch {
+      if ranks.rank == 0, let place { discard(place) }
+      throw error
+    }
+  }
+
+  /// Writes what was agreed on, and gives it further places. `ranks` may be others than those that agreed, in the same order.
+  func write(_ plan: ShardedCheckpointPlan, to paths: [String]) throws {
+    try write(plan)
+    for path in paths.dropFirst() {
+      let places = try ranks.together(path) { () -> ShardedCheckpointPlan.Place? in
+        guard ranks.rank == 0, !link(plan.path, to: path) else { return nil }
+        return try prepare(path)
+      }
+      if let place = places.first ?? nil { try write(plan.moved(to: place, path)) }
+    }
+  }
+
+  /// Gives a checkpoint a second place without writing it again; false where that cannot be done.
+  private func link(_ path: String, to other: String) -> Bool {
+    let (source, target) = (ShardedFolder(path), ShardedFolder(other))
+    guard let version = source.latest, source.path != target.path, !Folder.exists(target.path) || target.isOwn else {
+      return false
+    }
+    return (try? source.link(version, into: target)) != nil
+  }
+
+  /// Writes what was agreed on.
+  func write(_ plan: ShardedCheckpointPlan) throws {
+    let (path, place) = (plan.path, plan.place)
+    do {
+      let reports = try ranks.together(path) {
+        if ranks.rank == 0 {
+          try TorchFile.save(.dictionary(plan.common), to: "\(place.folder)/\(ShardedFolder.commonName)")
+        } else {
+          try Folder.create(place.folder)
+        }
+        return try ShardWriter.write(plan.items.get(), rank: ranks.rank, into: place.folder, open: open)
+      }
+      _ = try ranks.together(path) { () -> Bool in
+        if ranks.rank == 0 { try publish(manifest(plan, reports), place, path) }
+        return true
+      }
+    } catch {
+      if ranks.rank == 0 { discard(place) }
+      throw error
+    }
+  }
+
+  /// The tensors with what this rank holds of them, each once, and other keys for the same tensors.
+  private func items(
+    of parts: CheckpointParts, _ checkpoint: Checkpoint
+  ) -> (items: [(key: TensorKey, piece: TensorPiece)], aliases: [String: String]) {
     var items: [(key: TensorKey, piece: TensorPiece)] = []
     var aliases: [String: String] = [:]
     var known: [TensorIdentity: String] = [:]
@@ -50,37 +117,11 @@ struct ShardedCheckpointWriter {
         items.append((key, checkpoint.pieces?[tensor] ?? own))
       }
     }
-    var place: Place?
-    do {
-      let started = try ranks.together(path) { () -> Start in
-        if ranks.rank == 0 { place = try prepare(path) }
-        return Start(place: place, offers: try items.map { try offer($0.key, $0.piece, path) })
-      }
-      guard let agreed = started.first?.place else { return }
-      place = agreed
-      let assignment = try ShardAssignment(started.map(\.offers), path: path)
-      let reports = try ranks.together(path) {
-        if ranks.rank == 0 {
-          try TorchFile.save(.dictionary(parts.common), to: "\(agreed.folder)/\(ShardedFolder.commonName)")
-        } else {
-          try Folder.create(agreed.folder)
-        }
-        return try write(items, assignment, agreed, path)
-      }
-      _ = try ranks.together(path) { () -> Bool in
-        guard ranks.rank == 0 else { return true }
-        let manifest = try manifest(assignment, reports, aliases, parts.values, agreed)
-        try publish(manifest, agreed, path)
-        return true
-      }
-    } catch {
-      if ranks.rank == 0, let place { discard(place, path) }
-      throw error
-    }
+    return (items, aliases)
   }
 
   /// Finds a place for a new version. Called on rank 0.
-  private func prepare(_ path: String) throws -> Place {
+  private func prepare(_ path: String) throws -> ShardedCheckpointPlan.Place {
     let folder = ShardedFolder(path)
     var root = folder.path
     if ShardedFolder.isFolder(root) {
@@ -95,7 +136,7 @@ struct ShardedCheckpointWriter {
       let name = root.split(separator: "/").last.map(String.init) ?? root
       root = "\(Folder.parent(of: root))/.\(name).\(getpid()).tmp"
     }
-    let place = Place(root: root, version: ShardedFolder(root).nextVersion)
+    let place = ShardedCheckpointPlan.Place(root: root, version: ShardedFolder(root).nextVersion)
     try Folder.create(place.folder)
     return place
   }
@@ -109,24 +150,22 @@ struct ShardedCheckpointWriter {
       count: piece.range.count, isPrimary: piece.isPrimary, owner: key.owner)
   }
 
-  private func write(
-    _ items: [(key: TensorKey, piece: TensorPiece)], _ assignment: ShardAssignment, _ place: Place, _ path: String
-  ) throws -> ShardWriter.Report {
+  /// What this rank writes.
+  private func assigned(
+    _ items: [(key: TensorKey, piece: TensorPiece)], _ assignment: ShardAssignment, _ path: String
+  ) throws -> [ShardWriter.Item] {
     let own = Dictionary(uniqueKeysWithValues: items.map { ("\($0.key)", $0.piece) })
-    let shares = try assignment.shares[ranks.rank].map { share -> ShardWriter.Item in
+    return try assignment.shares[ranks.rank].map { share in
       let entry = assignment.entries[share.entry]
       guard let piece = own[entry.key], piece.range.lowerBound <= share.range.lowerBound,
         share.range.upperBound <= piece.range.upperBound
       else { throw CheckpointError(path: path, reason: "cannot be written: '\(entry.key)' is not held where it was") }
       return ShardWriter.Item(key: entry.key, shape: entry.shape, range: share.range, piece: piece)
     }
-    return try ShardWriter.write(shares, rank: ranks.rank, into: place.folder, open: open)
   }
 
-  private func manifest(
-    _ assignment: ShardAssignment, _ reports: [ShardWriter.Report], _ aliases: [String: String],
-    _ values: [(key: TensorKey, value: ArchiveValue)], _ place: Place
-  ) throws -> ShardManifest {
+  private func manifest(_ plan: ShardedCheckpointPlan, _ reports: [ShardWriter.Report]) throws -> ShardManifest {
+    let (place, assignment) = (plan.place, plan.assignment)
     var files: [ShardManifest.File] = []
     var entries = assignment.entries
     for (rank, report) in reports.enumerated() {
@@ -149,13 +188,13 @@ struct ShardedCheckpointWriter {
       common: .init(
         name: ShardedFolder.commonName, bytes: common.count,
         checksum: common.withUnsafeBytes { BlockChecksums.checksum(of: $0) }),
-      files: files, tensors: entries, aliases: aliases,
-      values: values.compactMap { key, value in
+      files: files, tensors: entries, aliases: plan.aliases,
+      values: plan.values.compactMap { key, value in
         key.owner.flatMap { owner in ManifestScalar(value).map { .init(owner: owner, value: $0) } }
       })
   }
 
-  private func publish(_ manifest: ShardManifest, _ place: Place, _ path: String) throws {
+  private func publish(_ manifest: ShardManifest, _ place: ShardedCheckpointPlan.Place, _ path: String) throws {
     let file = try AtomicFile("\(place.folder)/\(ShardManifest.fileName)")
     file.append(try manifest.json())
     try file.commit()
@@ -169,7 +208,7 @@ struct ShardedCheckpointWriter {
     }
   }
 
-  private func discard(_ place: Place, _ path: String) {
+  private func discard(_ place: ShardedCheckpointPlan.Place) {
     ShardedFolder.removeTree(place.folder)
     // What is left is empty when there was no checkpoint before.
     let root = ShardedFolder(place.root)

@@ -10,12 +10,11 @@ extension Strategy {
   ) throws {
     // A worker that repeats what the main process does leaves it to that.
     guard let first = paths.first, worldSize > 1 || isGlobalZero else { return }
-    if let checkpointIO, !(checkpointIO is FileCheckpointIO) {
+    if let checkpointIO, let other = Self.typeThatWritesAlone(checkpointIO) {
       throw CheckpointError(
         path: first,
         reason:
-          "\(type(of: checkpointIO)) writes what rank 0 holds, but stateDictType: .sharded lets all ranks write; leave "
-          + "one of them out")
+          "\(other) writes what rank 0 holds, but stateDictType: .sharded lets all ranks write; leave one of them out")
     }
     guard options.isEmpty else {
       throw CheckpointError(
@@ -24,25 +23,33 @@ extension Strategy {
           + "leave it out")
     }
     let ranks: any RankExchange = alone ? SingleRank() : self
+    let asynchronous = checkpointIO as? AsyncCheckpointIO
+    if let asynchronous {
+      // What is being written has to be in its place first. A failure of it is one of all ranks.
+      _ = try ranks.together(first) { () -> Bool in
+        try asynchronous.waitForSaves()
+        return true
+      }
+    }
     let writer = ShardedCheckpointWriter(ranks: ranks, strategy: strategyDescription.name)
-    try writer.save(checkpoint, to: first)
-    for path in paths.dropFirst() {
-      let isLinked = try ranks.together(path) { ranks.rank == 0 && link(first, to: path) }
-      if !isLinked[0] { try writer.save(checkpoint, to: path) }
+    guard let plan = try writer.plan(checkpoint, for: first) else { return }
+    if let asynchronous, !alone, let others = try ranksInBackground() {
+      let writer = ShardedCheckpointWriter(ranks: others, strategy: strategyDescription.name)
+      try asynchronous.start(plan, to: paths) { try writer.write($0, to: paths) }
+    } else {
+      try writer.write(plan, to: paths)
     }
   }
 
-  /// Gives a checkpoint a second place without writing it again; false where that cannot be done.
-  private func link(_ path: String, to other: String) -> Bool {
-    let (source, target) = (ShardedFolder(path), ShardedFolder(other))
-    guard let version = source.latest, source.path != target.path, !Folder.exists(target.path) || target.isOwn else {
-      return false
-    }
-    return (try? source.link(version, into: target)) != nil
+  /// The type of what would let rank 0 write everything; nil for files.
+  private static func typeThatWritesAlone(_ checkpointIO: any CheckpointIO) -> Any.Type? {
+    let base = (checkpointIO as? AsyncCheckpointIO)?.base ?? checkpointIO
+    return base is FileCheckpointIO ? nil : type(of: base)
   }
 
   /// Opens a checkpoint whose tensors stay in the files; nil for a single file that is to be read as a whole.
   final func openInParts(_ path: String, weightsOnly: Bool) throws -> Checkpoint? {
+    try (checkpointIO as? AsyncCheckpointIO)?.waitForSaves()
     let isCustom = checkpointIO.map { !($0 is FileCheckpointIO) && !($0 is AsyncCheckpointIO) } ?? false
     if isCustom, !ShardedFolder.isFolder(path) { return nil }
     let location = try CheckpointLocation.find(path)

@@ -48,13 +48,7 @@ struct TensorPiece {
   /// Gives the values of some elements to `body`: at once those in memory, piece by piece those in files.
   func forEachPart(of elements: Range<Int>, _ body: (Tensor) throws -> Void) throws {
     switch origin {
-    case .memory(let tensor):
-      try body(
-        withoutGradients { () -> Tensor in
-          let flat = tensor.detached().flattened()
-          guard elements != range else { return flat }
-          return flat.narrowed(dim: 0, start: elements.lowerBound - range.lowerBound, length: elements.count)
-        })
+    case .memory(let tensor): try body(part(elements, of: tensor))
     case .files(let placeholder, let source):
       let length = max(1, (64 << 20) / max(1, dtype.byteCount))
       for start in stride(from: elements.lowerBound, to: elements.upperBound, by: length) {
@@ -62,6 +56,19 @@ struct TensorPiece {
         try source.read([request])
         try body(request.target)
       }
+    }
+  }
+
+  /// Some elements as a vector, without a copy where they lie together in memory; nil for those in files.
+  func tensor(of elements: Range<Int>) -> Tensor? {
+    if case .memory(let tensor) = origin { part(elements, of: tensor) } else { nil }
+  }
+
+  private func part(_ elements: Range<Int>, of tensor: Tensor) -> Tensor {
+    withoutGradients {
+      let flat = tensor.detached().flattened()
+      guard elements != range else { return flat }
+      return flat.narrowed(dim: 0, start: elements.lowerBound - range.lowerBound, length: elements.count)
     }
   }
 }

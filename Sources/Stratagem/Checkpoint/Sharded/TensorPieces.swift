@@ -11,5 +11,14 @@ final class TensorPieces {
     return placeholder
   }
 
+  /// Lets a placeholder stand for other values of the same elements.
+  func replace(_ placeholder: Tensor, by tensor: Tensor) {
+    guard let piece = self[placeholder] else { return }
+    pieces[ObjectIdentifier(placeholder)] = (
+      placeholder,
+      TensorPiece(shape: piece.shape, range: piece.range, tensor: tensor, isPrimary: piece.isPrimary)
+    )
+  }
+
   subscript(placeholder: Tensor) -> TensorPiece? { pieces[ObjectIdentifier(placeholder)]?.piece }
 }

@@ -158,6 +158,8 @@ open class BaguaStrategy: ParallelStrategy {
     if run == nil || algorithm.keepsRanksEqual { try super.prepareForEvaluation() }
   }
 
+  open override var hasEqualReplicas: Bool { algorithm.keepsRanksEqual }
+
   /// The state of rank 0's module; a copy where something in the background might change it.
   open override func moduleState() throws -> StateDictionary {
     guard run != nil, !algorithm.keepsRanksEqual else { return try super.moduleState() }

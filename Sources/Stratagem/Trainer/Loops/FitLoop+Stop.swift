@@ -37,11 +37,24 @@ extension FitLoop {
     return (ContinuousClock.now - clockStart).seconds
   }
 
-  /// Ends the run when a signal asked for it, with the time up to now in what is saved.
+  /// Ends the run when a signal asked for it, with the time up to now in what is saved. Called on all ranks after steps.
   func stopIfInterrupted() throws {
-    guard InterruptMonitor.shared.isInterrupted else { return }
+    let asked = InterruptMonitor.shared.signal
+    if let agreement {
+      guard let signal = try agreement.signal(asked) else { return }
+      trainer.progress.seconds += takeSeconds()
+      try trainer.stop(signal)
+    }
+    guard asked != nil else { return }
     trainer.progress.seconds += takeSeconds()
     try trainer.stopIfInterrupted()
+  }
+
+  /// Where no rank can save alone, all of them have to stop after the same step.
+  func prepareToStopTogether() {
+    guard !strategy.isWholeOnRankZero, let group = (strategy as? ParallelStrategy)?.group else { return }
+    agreement = StopAgreement(group)
+    trainer.stopsTogether = true
   }
 }
 

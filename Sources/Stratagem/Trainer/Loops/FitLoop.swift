@@ -20,6 +20,8 @@ final class FitLoop<Batch> {
   var validation: EvaluationLoop<Batch>?
   /// When the present stretch of training began, for `progress.seconds`.
   var clockStart = ContinuousClock.now
+  /// What lets all ranks stop after the same step; nil where each may stop on its own.
+  var agreement: StopAgreement?
   /// When the fit began, for `maxTime`.
   let fitStart = ContinuousClock.now
 
@@ -36,7 +38,10 @@ final class FitLoop<Batch> {
 
   func run() throws {
     trainer.beginFit()
-    defer { trainer.tearDown(.fit, model, data) }
+    defer {
+      trainer.stopsTogether = false
+      trainer.tearDown(.fit, model, data)
+    }
     try trainer.prepare(.fit, model, data, checkpoint?.contents, checkpoint?.path)
     try checkOptimizers()
     if let checkpoint { try trainer.restoreTraining(checkpoint.contents, checkpoint.path) }
@@ -50,10 +55,12 @@ final class FitLoop<Batch> {
     try strategy.onTrainStart()
     if let checkpoint { try trainer.restoreGenerator(checkpoint.contents) }
     clockStart = .now
+    prepareToStopTogether()
     while !isStopRequested() {
       try reloadIfDue()
       try epoch()
     }
+    if let signal = try agreement?.finish() { try trainer.stop(signal) }
     try trainer.flushStepRows()
     trainer.metrics.end()
     trainer.passOverTrainingData = { [unowned self] in try self.passOverData() }

@@ -52,6 +52,49 @@ struct ShardedDamageTests {
     #expect(folder.names() == [])
   }
 
+  @Test("In the background: the state of the time of the call; a full disk fails all ranks", arguments: [false, true])
+  func background(isFull: Bool) throws {
+    #expect(save(3) == ["", "", ""])
+    let expected = try fingerprint(.dictionary(SampleCheckpoint.contents()))
+    let errors = ThreadRanks.run(3) { [path] ranks in
+      let checkpoint = SampleCheckpoint.held(by: ranks.rank, of: 3)
+      var writer = ShardedCheckpointWriter(ranks: ranks, strategy: "test")
+      if isFull, ranks.rank == 1 {
+        writer.open = {
+          try AtomicFile($0) { _, _ in
+            errno = ENOSPC
+            return -1
+          }
+        }
+      }
+      let plan = try #require(try writer.plan(checkpoint, for: path))
+      let gate = DispatchSemaphore(value: 0)
+      let io = AsyncCheckpointIO()
+      try io.start(plan, to: [path, path + "2"]) { [writer] in
+        gate.wait()
+        try writer.write($0, to: [path, path + "2"])
+      }
+      #expect(io.exists(at: path + "2"))
+      // Training goes on.
+      for (_, tensor) in CheckpointParts(checkpoint.contents).tensors {
+        if let piece = checkpoint.pieces?[tensor] { piece.tensor(of: piece.range)?.zero() }
+      }
+      gate.signal()
+      try io.tearDown()
+    }.map { $0.map { "\($0)" } ?? "" }
+    guard isFull else {
+      #expect(errors == ["", "", ""])
+      for path in [path, path + "2"] {
+        let read = try Checkpoint.open(path)
+        #expect(try fingerprint(loaded(.dictionary(read.contents), of: read)) == expected)
+      }
+      return
+    }
+    for error in errors { #expect(error.hasPrefix("checkpoint '\(path)': rank 1: "), "\(error)") }
+    #expect(folder.names("a.ckpt") == ["latest", "v1"])
+    #expect(folder.names() == ["a.ckpt"])
+  }
+
   @Test("What a killed save leaves is no checkpoint, and gone after the next one")
   func interrupted() throws {
     try FileManager.default.createDirectory(atPath: "\(path)/v1", withIntermediateDirectories: true)
