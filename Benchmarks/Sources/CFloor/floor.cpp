@@ -4,6 +4,8 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
+#include <fcntl.h>
+
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -99,4 +101,10 @@ double floor_train(
     window_seconds[i] = now() - start;
   }
   return loss;
+}
+
+int floor_open_direct(const char *path) {
+  const int flags = O_RDWR | O_CREAT | O_TRUNC;
+  const int descriptor = open(path, flags | O_DIRECT, 0600);
+  return descriptor >= 0 ? descriptor : open(path, flags, 0600);
 }

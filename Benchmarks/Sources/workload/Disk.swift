@@ -1,4 +1,4 @@
-import Foundation
+import CFloor
 import Glibc
 import Stratagem
 import Torch
@@ -53,8 +53,7 @@ private final class PlainFile {
 
   init(in folder: String) throws {
     let path = "\(folder)/stratagem-plain-\(getpid())"
-    var descriptor = open(path, O_RDWR | O_CREAT | O_DIRECT, 0o600)
-    if descriptor < 0 { descriptor = open(path, O_RDWR | O_CREAT, 0o600) }
+    let descriptor = floor_open_direct(path)
     guard descriptor >= 0 else { throw UsageError("\(path) cannot be written: \(String(cString: strerror(errno)))") }
     unlink(path)
     self.descriptor = descriptor

@@ -18,6 +18,9 @@ double floor_train(
     const float *images, const int64_t *labels, intptr_t rows, intptr_t batch_size, intptr_t warmup, intptr_t window,
     intptr_t windows, double *window_seconds, double *parts);
 
+/// A new file for reading and writing past the page cache, or through it where the disk refuses; -1 with errno.
+int floor_open_direct(const char *path);
+
 #ifdef __cplusplus
 }
 #endif
