@@ -162,6 +162,11 @@ final class CheckpointRestorer {
         if placement?.range.isEmpty == true, placement?.shape.contains(0) == false { continue }
         own[offset + position] = .dictionary(try collect(kept, of: group.parameters[position], &requests))
       }
+      for (key, value) in entries {
+        guard case .tensor(let tensor) = value else { continue }
+        let whole = try values(Wish(tensor: tensor, range: 0..<tensor.count), &requests)
+        entries[key] = .tensor(whole.reshaped(tensor.shape))
+      }
       entries["param_names"] = nil
       entries["params"] = .list((offset..<offset + numbers.count).map { .int($0) })
       ownGroups.append(.dictionary(entries))

@@ -184,7 +184,10 @@ public class CompressedOptimizer: Optimizer {
   }
 
   /// Forgets what compression has lost so far.
-  final func clearErrors() { reducer?.clearErrors() }
+  final func clearErrors() {
+    reducer?.clearErrors()
+    groups[0].annotations[Self.errorsKey] = nil
+  }
 
   /// Puts what compression has lost on all ranks into the state, so that a checkpoint of rank 0 has it. Called on all
   /// ranks before ``stateDictionary()``.

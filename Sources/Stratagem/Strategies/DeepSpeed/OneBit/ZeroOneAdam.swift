@@ -30,6 +30,8 @@ public final class ZeroOneAdam: CompressedOptimizer {
   private var varianceCounter = 0
   private var localInterval = 1
   private var localCounter = 0
+  /// Whether the meeting points are known.
+  private var hasMet = false
   /// The sum of the learning rates since the last meeting, for each parameter.
   private var learningRates: [Double] = []
 
@@ -39,9 +41,13 @@ public final class ZeroOneAdam: CompressedOptimizer {
     super.init(groups: groups, over: processGroup)
   }
 
+  /// The way since the last meeting.
   private static let accumulator = "momentum_accumulator"
+  /// Where the parameter was at the last meeting. Going back by the way would not end exactly there, and the ranks would
+  /// drift apart.
+  private static let meetingPoint = "meeting_point"
 
-  override var stateNames: [String] { [Self.accumulator] }
+  override var stateNames: [String] { [Self.accumulator, Self.meetingPoint] }
 
   private func isFrozen(in step: Int) -> Bool { step > policy.varianceFreezeStep }
 
@@ -81,6 +87,10 @@ public final class ZeroOneAdam: CompressedOptimizer {
   }
 
   private func advanceLocally() throws {
+    if !hasMet {
+      for slot in slots { slot.others[Self.meetingPoint]?.copy(from: slot.tensor.detached()) }
+      hasMet = true
+    }
     for (index, slot) in slots.enumerated() {
       slot.gather(slot.gradient)
       slot.average.copy(from: slot.masked(slot.average))
@@ -100,17 +110,15 @@ public final class ZeroOneAdam: CompressedOptimizer {
 
   /// Goes back to where all ranks were, and from there the mean of their ways.
   private func meet() throws {
-    let ways = slots.compactMap { slot in
-      slot.others[Self.accumulator].map { way in
-        slot.tensor.add(way, scaledBy: -1)
-        return way * slot.denominator
-      }
-    }
+    let ways = slots.compactMap { slot in slot.others[Self.accumulator].map { $0 * slot.denominator } }
     for (index, (slot, mean)) in zip(slots, try compressedMean(ways)).enumerated() {
       // Where the ranks cannot have gone different ways there is nothing to average.
       let way = ways[index].replacing(with: mean, where: slot.squareAverage .> 0)
       if learningRates[index] > 0 { slot.average.copy(from: slot.masked(way / Scalar(-learningRates[index]))) }
-      slot.tensor.add(way / slot.denominator)
+      if let point = slot.others[Self.meetingPoint] {
+        point.add(way / slot.denominator)
+        slot.tensor.copy(from: point)
+      }
       slot.others[Self.accumulator]?.zero()
       learningRates[index] = 0
     }
@@ -120,7 +128,7 @@ public final class ZeroOneAdam: CompressedOptimizer {
     [
       ("var_interval", Double(varianceInterval)), ("var_counter", Double(varianceCounter)),
       ("local_step_interval", Double(localInterval)), ("local_step_counter", Double(localCounter)),
-      ("lrs", slot < learningRates.count ? learningRates[slot] : 0),
+      ("lrs", slot < learningRates.count ? learningRates[slot] : 0), ("has_met", hasMet ? 1 : 0),
     ]
   }
 
@@ -130,6 +138,7 @@ public final class ZeroOneAdam: CompressedOptimizer {
     varianceCounter = read("var_counter").map { Int($0) } ?? varianceCounter
     localInterval = read("local_step_interval").map { max(1, Int($0)) } ?? localInterval
     localCounter = read("local_step_counter").map { Int($0) } ?? localCounter
+    hasMet = read("has_met") == 1
     if learningRates.count != slots.count { learningRates = slots.map { _ in 0 } }
     learningRates[slot] = read("lrs") ?? 0
   }
