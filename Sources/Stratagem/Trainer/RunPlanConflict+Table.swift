@@ -88,8 +88,10 @@ extension RunPlanConflict {
       return both("devices", strategy, "devices: \(run.request.devices)")
     },
     RunPlanConflict("precision in strategy and trainer") { run in
-      guard let strategy = run.strategy, strategy.holdings.precision != nil, let written = run.request.precision.written
+      guard let strategy = run.strategy, let held = strategy.holdings.precision,
+        let written = run.request.precision.written
       else { return nil }
+      if case .named(let name) = run.request.precision, PrecisionKind(name: name) == held { return nil }
       return both("precision", strategy, "precision: \(written)")
     },
     RunPlanConflict("devices of the strategy and accelerator differ") { run in

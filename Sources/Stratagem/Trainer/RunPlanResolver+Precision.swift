@@ -5,7 +5,13 @@ extension RunPlanResolver {
     case .unspecified:
       precision = strategy?.holdings.precision ?? request.plugins.lazy.compactMap(\.precision).first ?? .float32
     case .instance(let plugin): precision = plugin.precisionKind
-    case .named(let name): findPrecision(named: name)
+    case .named(let name):
+      // The strategy's own is used where both say the same.
+      if let held = strategy?.holdings.precision, held == PrecisionKind(name: name) {
+        precision = held
+      } else {
+        findPrecision(named: name)
+      }
     }
   }
 

@@ -19,6 +19,12 @@ extension OffloadedOptimizer {
     return try result.get()
   }
 
+  /// Gives the optimizer all of its state back, and closes the store. No step can be made here afterwards.
+  public func finish() throws {
+    for entry in try wholeState().entries { set(entry.state, of: entry.position, in: entry.group, sharing: true) }
+    store.close()
+  }
+
   /// The elements of a parameter as the optimizer updates them: a vector of ``masterType``.
   public func master(of parameter: AnyParameter) throws -> Tensor {
     let whole = Tensor.empty([parameter.tensor.count], dtype: masterType)

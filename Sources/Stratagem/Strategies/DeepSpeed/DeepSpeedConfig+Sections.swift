@@ -1,8 +1,8 @@
 internal import OrderedCollections
 
 extension DeepSpeedSection {
-  /// The block `fp16`; nil when it is not enabled.
-  func lossScaling() -> LossScaling? {
+  /// The block `fp16`, and whether it is enabled.
+  func lossScaling() -> (LossScaling, isEnabled: Bool) {
     let isEnabled = flag("enabled", default: false, auto: true)
     ignore("auto_cast", because: "inputs are converted by autocast")
     ignore("fp16_master_weights_and_grads", because: "master weights are float32")
@@ -16,7 +16,7 @@ extension DeepSpeedSection {
     if scaling.initialPower > 126 {
       problem("initial_scale_power", "2^\(scaling.initialPower) is no float32", "give at most 126")
     }
-    return isEnabled ? scaling : nil
+    return (scaling, isEnabled)
   }
 
   func bfloat16() -> Bool {
@@ -51,6 +51,7 @@ extension DeepSpeedSection {
     ignore("intra_op_parallelism", because: "thread_count says it")
     options.singleSubmit = flag("single_submit", default: options.singleSubmit)
     options.overlapEvents = flag("overlap_events", default: options.overlapEvents)
+    note("single_submit", "overlap_events", because: "requests go as soon as the queue has room for them")
     ignore("use_gds", because: "files are read into the memory of the host")
     if options.blockSize % 4096 != 0 {
       problem("block_size", "'\(name("block_size"))' is \(options.blockSize)", "give a multiple of 4096 bytes")

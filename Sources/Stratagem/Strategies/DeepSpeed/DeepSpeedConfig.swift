@@ -23,8 +23,10 @@ public struct DeepSpeedConfig: Sendable {
   /// The type in which gradients cross the ranks; nil for that of the parameters.
   public let communicationType: Communication?
   public let zero: ZeroOptimization
-  /// Loss scaling, when float16 is enabled.
-  public let float16: LossScaling?
+  /// How the loss is scaled when float16 is enabled, here or in the trainer.
+  public let lossScaling: LossScaling
+  /// Whether float16 is enabled.
+  public let float16: Bool
   /// Whether bfloat16 is enabled.
   public let bfloat16: Bool
   public let optimizer: DeepSpeedOptimizer?
@@ -89,9 +91,9 @@ public struct DeepSpeedConfig: Sendable {
     let clipping = top.number("gradient_clipping", default: 0, auto: true)
     gradientClipping = clipping == 0 ? nil : clipping
     communicationType = top.communicationType()
-    float16 = top.section(orEmpty: "fp16") { $0.lossScaling() }
+    (lossScaling, float16) = top.section(orEmpty: "fp16") { $0.lossScaling() }
     bfloat16 = top.bfloat16()
-    if float16 != nil, bfloat16 {
+    if float16, bfloat16 {
       top.problem("fp16", "'fp16' and 'bf16' are both enabled", "enable one of them")
     }
     zero = top.section(orEmpty: "zero_optimization") { ZeroOptimization($0) }

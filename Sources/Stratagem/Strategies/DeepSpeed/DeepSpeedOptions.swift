@@ -80,6 +80,12 @@ public struct DeepSpeedOptions: Sendable {
     }
     return [
       "zero_optimization": zero,
+      "fp16": [
+        "loss_scale": .number(lossScaling.fixed), "initial_scale_power": .integer(lossScaling.initialPower),
+        "loss_scale_window": .integer(lossScaling.window), "hysteresis": .integer(lossScaling.hysteresis),
+        "consecutive_hysteresis": .bool(lossScaling.restoresHysteresis),
+        "min_loss_scale": .number(lossScaling.minimum),
+      ],
       "activation_checkpointing": ["cpu_checkpointing": .bool(cpuCheckpointing)],
       "aio": [
         "block_size": .integer(blockSize), "queue_depth": .integer(queueDepth), "single_submit": .bool(singleSubmit),

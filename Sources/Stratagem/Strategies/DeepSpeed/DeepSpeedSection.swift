@@ -190,6 +190,11 @@ final class DeepSpeedSection {
     }
   }
 
+  /// Reports members that were read and have no effect here.
+  func note(_ keys: String..., because reason: String) {
+    for key in keys where has(key) { report.ignored.append((name(key), reason)) }
+  }
+
   /// Knows a member that must be off, because it would change what is computed.
   ///
   /// Off is false, 0, an empty object, or an object with `enabled` false.

@@ -23,6 +23,9 @@ open class DeepSpeedStrategy: ShardedStrategy {
   private let configuration: Result<DeepSpeedConfig, ConfigurationError>
   private let hasOwnConfig: Bool
   private let lossScaling: LossScaling
+  private let policy: ActivationCheckpointPolicy?
+  /// The checkpointed layers in stage 0.
+  private var checkpoints: ActivationCheckpoints?
   /// The steps of the run, where the trainer says how many there are.
   private var totalSteps: Int?
   private var clipping: Double?
@@ -47,15 +50,19 @@ open class DeepSpeedStrategy: ShardedStrategy {
   /// - Parameters:
   ///   - config: a literal or the path of a file; it replaces `options`. What is wrong in it is an error of the trainer.
   ///   - options: used when there is neither `config` nor `PL_DEEPSPEED_CONFIG_PATH`.
+  ///   - activationCheckpointing: which layers compute their activations again in backward; `cpu_checkpointing` of the
+  ///     configuration says where their inputs are kept.
   ///   - timeout: seconds that joining the others, or one collective, may take.
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
   public init(
-    config: DeepSpeedConfigSource? = nil, options: DeepSpeedOptions = DeepSpeedOptions(), timeout: Double = 1800,
-    stallNotice: Double = 30, startMethod: StartMethod = .relaunch, accelerator: Accelerator? = nil,
-    precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil, devices: [Device]? = nil,
+    config: DeepSpeedConfigSource? = nil, options: DeepSpeedOptions = DeepSpeedOptions(),
+    activationCheckpointing: ActivationCheckpointPolicy? = nil, timeout: Double = 1800, stallNotice: Double = 30,
+    startMethod: StartMethod = .relaunch, accelerator: Accelerator? = nil, precision: Precision? = nil,
+    checkpointIO: (any CheckpointIO)? = nil, devices: [Device]? = nil,
     clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
+    policy = activationCheckpointing
     let path = ClusterEnvironments.processVariables[DeepSpeedStrategy.configVariable].flatMap { $0.isEmpty ? nil : $0 }
     let source = config ?? path.map { .file($0) }
     hasOwnConfig = source != nil
@@ -64,8 +71,8 @@ open class DeepSpeedStrategy: ShardedStrategy {
     }
     var own: Precision?
     if case .success(let config) = configuration {
-      lossScaling = config.float16 ?? options.lossScaling
-      if let scaling = config.float16 { own = LossScalingPrecision(scaling) }
+      lossScaling = config.lossScaling
+      if config.float16 { own = LossScalingPrecision(config.lossScaling) }
       if config.bfloat16 { own = Precision.make(.bfloat16Mixed) }
     } else {
       lossScaling = options.lossScaling
@@ -120,7 +127,15 @@ open class DeepSpeedStrategy: ShardedStrategy {
 
   open override func makeShardingOptions() throws -> ShardingOptions {
     let config = try config
-    return config.shardingOptions(elements: module?.parameters().map(\.tensor.count) ?? [])
+    var options = config.shardingOptions(elements: module?.parameters().map(\.tensor.count) ?? [])
+    options.offloadsToHost = config.zero.offloadParameters != nil && rootDevice.kind != .cpu
+    return options
+  }
+
+  open override var activationCheckpointing: ActivationCheckpointPolicy? {
+    var policy = self.policy
+    if let config = try? config, config.activationCheckpointing.onCPU { policy?.options.keepsInputsOnCPU = true }
+    return policy
   }
 
   // A run
@@ -140,12 +155,13 @@ open class DeepSpeedStrategy: ShardedStrategy {
       let held = parameterPlacements.reduce(0) { $0 + $1.range.count }
       if held > parameters.maximumInMemory {
         throw ConfigurationError(
-          "max_in_cpu", "rank \(rank) holds \(held) elements of parameters, and 'max_in_cpu' is "
+          "max_in_cpu",
+          "rank \(rank) holds \(held) elements of parameters, and 'max_in_cpu' is "
             + "\(parameters.maximumInMemory): optimizer state goes to disk, parameters stay in memory",
           suggestion: "raise 'max_in_cpu', or use more ranks")
       }
     }
-    let isHost = rootDevice.kind == .cpu
+    let isHost = optimizers.allSatisfy { $0.parameters.allSatisfy { $0.tensor.device.kind == .cpu } }
     guard let options = config.zero.offloadOptimizer, options.device == .nvme || !isHost else { return }
     let offload = OptimizerOffload(options, subGroupSize: config.zero.subGroupSize, config.asynchronousIO)
     try offload.attach(to: optimizers)
@@ -165,6 +181,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
       let bytes = try config.zero.reduceBucketSize.multipliedReportingOverflow(by: 4)
       reducer = FlatReducer(module, group: group, bucketByteCount: bytes.overflow ? .max : bytes.partialValue)
     }
+    if let module { checkpoints = try activationCheckpointing?.apply(to: module) }
   }
 
   /// The optimizer and the schedule of the configuration where it names them, else the module's.
@@ -200,6 +217,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
 
   open override func onTrainStart() throws {
     try super.onTrainStart()
+    try offload?.prepare()
     guard let layout = module?.trainer?.layout else { return }
     let config = try config
     let (filled, problem) = config.filled(
@@ -245,6 +263,8 @@ open class DeepSpeedStrategy: ShardedStrategy {
 
   open override func tearDown() {
     reducer = nil
+    checkpoints?.remove()
+    checkpoints = nil
     offload?.detach()
     offload = nil
     (precision as? LossScalingPrecision)?.reduceOverflow = nil

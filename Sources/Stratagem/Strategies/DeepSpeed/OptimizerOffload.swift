@@ -3,7 +3,7 @@ internal import TorchOptim
 
 /// Keeps the state of optimizers in the memory of the host or on disk while a strategy trains.
 ///
-/// State goes there with the first step, so that a checkpoint can be loaded before, and comes back for a checkpoint and at
+/// State goes there when training starts, so that a checkpoint can be loaded before, and comes back for a checkpoint and at
 /// the end.
 final class OptimizerOffload {
   private let options: ZeroOptimization.Offload
@@ -23,6 +23,8 @@ final class OptimizerOffload {
     disk = DiskOptions(blockByteCount: io.blockSize, queueDepth: io.queueDepth, threadCount: io.threadCount)
   }
 
+  private var folder: String { options.folder ?? "/tmp" }
+
   /// Takes over the steps of optimizers.
   ///
   /// - Throws: `ConfigurationError` when an optimizer looks at more than single elements, `ShardStoreError` when the folder
@@ -33,7 +35,7 @@ final class OptimizerOffload {
         "offloadOptimizer", "\(type(of: optimizer)) cannot be offloaded: its steps are not made element by element",
         suggestion: "use Adam, AdamW or SGD, or do without offload")
     }
-    if options.device == .nvme { try DiskShardStore(in: options.folder ?? "/tmp", options: disk).close() }
+    if options.device == .nvme { try DiskShardStore(in: folder, options: disk).close() }
     self.optimizers = optimizers
     for optimizer in optimizers {
       optimizer.replacementStep = { [unowned self, unowned optimizer] in
@@ -42,10 +44,22 @@ final class OptimizerOffload {
     }
   }
 
-  private func step(_ optimizer: Optimizer) throws {
+  /// Moves the state of all optimizers there, and takes the room it needs.
+  ///
+  /// - Throws: `ShardStoreError` when there is not enough room.
+  func prepare() throws {
+    for optimizer in optimizers { _ = try home(of: optimizer) }
+  }
+
+  private func home(of optimizer: Optimizer) throws -> OffloadedOptimizer {
     let key = ObjectIdentifier(optimizer)
     let own = try offloaded[key] ?? make(optimizer)
     offloaded[key] = own
+    return own
+  }
+
+  private func step(_ optimizer: Optimizer) throws {
+    let own = try home(of: optimizer)
     if optimizer.parameters.allSatisfy({ $0.tensor.device.kind == .cpu }) { return try own.step() }
     // Gradients go to the host and new elements come back.
     let held = Dictionary(
@@ -62,10 +76,11 @@ final class OptimizerOffload {
 
   private func make(_ optimizer: Optimizer) throws -> OffloadedOptimizer {
     let store: any ShardStore =
-      options.device == .nvme ? try DiskShardStore(in: options.folder ?? "/tmp", options: disk) : MemoryShardStore()
+      options.device == .nvme ? try DiskShardStore(in: folder, options: disk) : MemoryShardStore()
     let type = optimizer.parameters.first?.tensor.dtype ?? .float32
     return try OffloadedOptimizer(
-      optimizer, in: store, subGroupSize: subGroupSize, bufferCount: options.bufferCount,
+      optimizer, in: store, subGroupSize: subGroupSize,
+      bufferCount: options.readsAhead || options.writesBehind ? options.bufferCount : 1,
       masterType: type == .float64 ? .float64 : .float32)
   }
 
@@ -73,9 +88,7 @@ final class OptimizerOffload {
   func release() throws {
     for optimizer in optimizers {
       guard let own = offloaded.removeValue(forKey: ObjectIdentifier(optimizer)) else { continue }
-      let state = try own.withState { optimizer.stateDictionary() }
-      own.store.close()
-      try optimizer.load(state)
+      try own.finish()
     }
   }
 

@@ -19,7 +19,7 @@ public struct ZeroOptimization: Sendable {
     public let bufferSize: Int
     /// Elements of parameters that stay in memory with `.nvme`.
     public let maximumInMemory: Int
-    /// Whether host memory is page-locked, for devices that copy faster from it.
+    /// Whether page-locked host memory was asked for.
     public let pinsMemory: Bool
     /// Whether files are read while the step computes.
     public let readsAhead: Bool
@@ -54,6 +54,7 @@ public struct ZeroOptimization: Sendable {
     stage = Self.stage(section)
     reduceBucketSize = section.integer("reduce_bucket_size", default: 500_000_000, atLeast: 1, auto: true)
     allGatherBucketSize = section.integer("allgather_bucket_size", default: 500_000_000, atLeast: 1, auto: true)
+    section.note("allgather_bucket_size", because: "parameters are gathered a unit at a time")
     overlapsCommunication = section.flag("overlap_comm", default: stage == 3, auto: true)
     subGroupSize = section.integer("sub_group_size", default: 1_000_000_000, atLeast: 1, auto: true)
     prefetchBucketSize = section.integer(
@@ -64,6 +65,8 @@ public struct ZeroOptimization: Sendable {
       section.either("stage3_model_persistence_threshold", "model_persistence_threshold"), default: .max, auto: true)
     maximumLiveParameters = section.integer(
       section.either("stage3_max_live_parameters", "max_live_parameters"), default: 1_000_000_000, auto: true)
+    section.note(
+      "stage3_max_live_parameters", "max_live_parameters", because: "two units at most are gathered at a time")
     offloadOptimizer = Self.offload(
       section, "offload_optimizer", old: "cpu_offload", bufferCount: 4, isForParameters: false)
     offloadParameters = Self.offload(
@@ -100,6 +103,7 @@ public struct ZeroOptimization: Sendable {
     let folder = section.text("nvme_path")
     let count = section.integer("buffer_count", default: bufferCount, atLeast: 1)
     let pins = section.flag("pin_memory", default: false)
+    section.note("pin_memory", because: "host memory is not page-locked")
     var (size, most) = (100_000_000, 1_000_000_000)
     // What is off by default in DeepSpeed, because its threads compete with the optimizer's, costs nothing here.
     var (ahead, behind) = (true, true)
