@@ -321,6 +321,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Called on all ranks before the state of training is collected for a checkpoint.
   func willSave() throws {}
 
+  /// Called on one rank before it writes what it has of the state, because others have failed or are held up.
+  func willSaveAlone() throws {}
+
   open func optimizerState() throws -> [ArchiveValue] { optimizers.map { $0.stateDictionary() } }
 
   /// The part of a saved state of an optimizer that belongs to what it updates in this process.

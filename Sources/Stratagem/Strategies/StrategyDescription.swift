@@ -92,6 +92,9 @@ public struct StrategyHoldings: Hashable, Sendable {
   /// The format of its precision plugin.
   public var precision: PrecisionKind?
 
+  /// Whether the trainer may name the same format: the strategy's is from a file that goes with such a trainer.
+  public var allowsSamePrecision = false
+
   /// The roles of the other plugins it has.
   public var plugins: Set<PluginRole>
 

@@ -91,7 +91,11 @@ extension RunPlanConflict {
       guard let strategy = run.strategy, let held = strategy.holdings.precision,
         let written = run.request.precision.written
       else { return nil }
-      if case .named(let name) = run.request.precision, PrecisionKind(name: name) == held { return nil }
+      if strategy.holdings.allowsSamePrecision, case .named(let name) = run.request.precision,
+        PrecisionKind(name: name) == held
+      {
+        return nil
+      }
       return both("precision", strategy, "precision: \(written)")
     },
     RunPlanConflict("devices of the strategy and accelerator differ") { run in

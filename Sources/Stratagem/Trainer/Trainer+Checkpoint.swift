@@ -34,6 +34,7 @@ extension Trainer {
 
   /// Writes the state of training on rank 0 without asking the other ranks anything.
   func saveAlone(to paths: [String], weightsOnly: Bool) throws {
+    if !weightsOnly { try strategy.willSaveAlone() }
     if strategy.stateDictType == .sharded { return try saveShardedAlone(to: paths, weightsOnly: weightsOnly) }
     try write(stepRows.drain())
     if isGlobalZero { for logger in loggers { try logger.flush() } }

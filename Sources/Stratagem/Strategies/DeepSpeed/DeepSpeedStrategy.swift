@@ -33,6 +33,8 @@ open class DeepSpeedStrategy: ShardedStrategy {
   private var reducer: FlatReducer?
   private var normFailure: (any Error)?
   private var offload: OptimizerOffload?
+  /// Whether the state of the run that ended is still on disk, for a checkpoint of a model that no rank can hold.
+  private var keepsOffload = false
   /// The configuration with everything that the trainer and the loader filled in; nil before training starts.
   public private(set) final var filledConfig: JSONValue?
 
@@ -106,9 +108,11 @@ open class DeepSpeedStrategy: ShardedStrategy {
       }
     }
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    var holdings = givenPlugins
+    holdings.allowsSamePrecision = hasOwnConfig
     return StrategyDescription(
       name: "deepspeed", summary: "ZeRO: optimizer state, gradients and parameters partitioned over the ranks.",
-      accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
+      accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: holdings)
   }
 
   override func makePrecision(_ kind: PrecisionKind) -> Precision {
@@ -141,6 +145,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
   // A run
   open override func setUp(_ stage: Stage) throws {
     if stage == .fit, hasOwnConfig, let note = try config.ignoredNote { module?.trainer?.announce("note: \(note)") }
+    if stage == .fit { endOffload() }
     try super.setUp(stage)
     guard stage == .fit else { return }
     (precision as? LossScalingPrecision)?.reduceOverflow = { [unowned self] in try reduceDecision($0, all: false) }
@@ -166,6 +171,12 @@ open class DeepSpeedStrategy: ShardedStrategy {
     let offload = OptimizerOffload(options, subGroupSize: config.zero.subGroupSize, config.asynchronousIO)
     try offload.attach(to: optimizers)
     self.offload = offload
+  }
+
+  private func endOffload() {
+    offload?.detach()
+    offload = nil
+    keepsOffload = false
   }
 
   /// Stage 0 holds everything on every rank.
@@ -256,8 +267,14 @@ open class DeepSpeedStrategy: ShardedStrategy {
     for case let optimizer as CompressedOptimizer in optimizers { try optimizer.collectErrors() }
   }
 
-  override func finishRun() throws {
+  override func willSaveAlone() throws {
+    try super.willSaveAlone()
     try offload?.release()
+  }
+
+  override func finishRun() throws {
+    keepsOffload = offload?.isOnDisk == true && engine?.isDeferred == true
+    if !keepsOffload { try offload?.release() }
     try super.finishRun()
   }
 
@@ -265,8 +282,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
     reducer = nil
     checkpoints?.remove()
     checkpoints = nil
-    offload?.detach()
-    offload = nil
+    if !keepsOffload { endOffload() }
     (precision as? LossScalingPrecision)?.reduceOverflow = nil
     for case let optimizer as Lamb in optimizers { optimizer.reduceSquaredNorms = nil }
     super.tearDown()

@@ -13,6 +13,8 @@ final class OptimizerOffload {
   private var offloaded: [ObjectIdentifier: OffloadedOptimizer] = [:]
   /// What went wrong in a step; set back by the strategy.
   var failure: (any Error)?
+  /// Why the state is no longer that of one step.
+  private var damage: (any Error)?
 
   /// The most elements of a sub-group on disk: four buffers of it take some 200 MB with Adam.
   private static let largestSubGroup = 1 << 22
@@ -22,6 +24,8 @@ final class OptimizerOffload {
     self.subGroupSize = max(64, min(subGroupSize, Self.largestSubGroup))
     disk = DiskOptions(blockByteCount: io.blockSize, queueDepth: io.queueDepth, threadCount: io.threadCount)
   }
+
+  var isOnDisk: Bool { options.device == .nvme }
 
   private var folder: String { options.folder ?? "/tmp" }
 
@@ -35,11 +39,17 @@ final class OptimizerOffload {
         "offloadOptimizer", "\(type(of: optimizer)) cannot be offloaded: its steps are not made element by element",
         suggestion: "use Adam, AdamW or SGD, or do without offload")
     }
-    if options.device == .nvme { try DiskShardStore(in: folder, options: disk).close() }
+    if isOnDisk { try DiskShardStore(in: folder, options: disk).close() }
     self.optimizers = optimizers
     for optimizer in optimizers {
-      optimizer.replacementStep = { [unowned self, unowned optimizer] in
-        do { try step(optimizer) } catch { failure = failure ?? error }
+      optimizer.replacementStep = { [weak self, unowned optimizer] in
+        guard let self else { return optimizer.step() }
+        do {
+          try step(optimizer)
+        } catch {
+          failure = failure ?? error
+          damage = damage ?? error
+        }
       }
     }
   }
@@ -76,7 +86,7 @@ final class OptimizerOffload {
 
   private func make(_ optimizer: Optimizer) throws -> OffloadedOptimizer {
     let store: any ShardStore =
-      options.device == .nvme ? try DiskShardStore(in: folder, options: disk) : MemoryShardStore()
+      isOnDisk ? try DiskShardStore(in: folder, options: disk) : MemoryShardStore()
     let type = optimizer.parameters.first?.tensor.dtype ?? .float32
     return try OffloadedOptimizer(
       optimizer, in: store, subGroupSize: subGroupSize,
@@ -85,7 +95,10 @@ final class OptimizerOffload {
   }
 
   /// Gives the optimizers their state back; the next step takes it again.
+  ///
+  /// - Throws: what went wrong in a step before, which left some elements updated and others not.
   func release() throws {
+    if let damage { throw damage }
     for optimizer in optimizers {
       guard let own = offloaded.removeValue(forKey: ObjectIdentifier(optimizer)) else { continue }
       try own.finish()
