@@ -5,54 +5,7 @@ import Torch
 /// Each algorithm in real processes against its formula, simulated for all ranks from tensors alone.
 @Suite("bagua does what its formulas say", .serialized)
 struct BaguaFormulaTests {
-  /// The steps that each configuration takes.
-  private static let steps = 6
-
-  /// What a configuration does to the simulation in one step.
-  private typealias Step = (inout BaguaSimulation) throws -> Void
-
-  private struct Case {
-    let configuration: String
-    let step: Step
-
-    init(_ configuration: String, _ step: @escaping Step) {
-      self.configuration = configuration
-      self.step = step
-    }
-  }
-
-  /// Runs the configurations in processes of this machine and compares the weights of every rank after every step.
-  private func compare(_ ranks: Int, nodes: Int = 1, _ cases: [Case]) throws {
-    let folder = try TemporaryFolder()
-    let runs = try NodeRuns.run(
-      "bagua", nodes: nodes, devices: ranks / nodes,
-      options: cases.enumerated().map { "\($0.offset)=\($0.element.configuration)" }, folder: folder)
-    for run in runs { try run.succeeded() }
-    for (number, item) in cases.enumerated() { try compare(folder, number, item, ranks) }
-    // Nothing goes on when a fit has ended.
-    let lines = runs.flatMap(\.run.outputLines).filter { $0.contains("configuration") }
-    #expect(lines.count == ranks * cases.count && lines.allSatisfy { $0.hasSuffix(": 0 threads") }, "\(lines)")
-  }
-
-  private func compare(_ folder: TemporaryFolder, _ number: Int, _ item: Case, _ ranks: Int) throws {
-    func saved(_ rank: Int, _ step: Int) throws -> [Tensor] {
-      let state = try Safetensors.load("\(folder.path)/\(number)/\(rank).\(step).safetensors")
-      return try BaguaSimulation.names.map { try #require(state[$0]) }
-    }
-    var simulation = BaguaSimulation(try saved(0, 0), ranks: ranks)
-    var distances: [Double] = []
-    for step in 1...Self.steps {
-      try item.step(&simulation)
-      for rank in 0..<ranks {
-        let difference = BaguaSimulation.vector(try saved(rank, step)) - simulation.vector(rank)
-        distances.append(try difference.abs().max().scalar())
-      }
-    }
-    #expect(distances.allSatisfy { $0 < 2e-6 }, "\(item.configuration) on \(ranks): \(distances)")
-    // The test would also pass if nothing had been learned.
-    let moved = try (simulation.vector(0) - BaguaSimulation.vector(try saved(0, 0))).abs().max().scalar()
-    #expect(moved > 1e-3)
-  }
+  private typealias Case = FormulaCase
 
   // The formulas
 
@@ -66,7 +19,9 @@ struct BaguaFormulaTests {
     simulation.descend(Array(repeating: mean, count: simulation.ranks))
   }
 
-  private static func decentralized(every interval: Int = 1, _ average: @escaping ([Tensor], Int) -> [Tensor]) -> Step {
+  private static func decentralized(every interval: Int = 1, _ average: @escaping ([Tensor], Int) -> [Tensor])
+    -> Case.Step
+  {
     { simulation in
       let gradients = simulation.gradients
       if simulation.step.isMultiple(of: interval) {
@@ -93,7 +48,7 @@ struct BaguaFormulaTests {
     return result
   }
 
-  private static func lowPrecision(every interval: Int = 1) -> Step {
+  private static func lowPrecision(every interval: Int = 1) -> Case.Step {
     var replicas: [[Tensor]] = []
     return { simulation in
       let ranks = simulation.ranks
@@ -117,7 +72,7 @@ struct BaguaFormulaTests {
     }
   }
 
-  private static func qAdam(warmup: Int) -> Step {
+  private static func qAdam(warmup: Int) -> Case.Step {
     var momentum: Tensor?
     var square: Tensor?
     return { simulation in
@@ -166,7 +121,7 @@ struct BaguaFormulaTests {
   }
 
   @Test("two ranks") func two() throws {
-    try compare(
+    try Case.compare(
       2,
       Self.everywhere(2) + [
         Case(
@@ -175,10 +130,10 @@ struct BaguaFormulaTests {
       ])
   }
 
-  @Test("three ranks") func three() throws { try compare(3, Self.everywhere(3)) }
+  @Test("three ranks") func three() throws { try Case.compare(3, Self.everywhere(3)) }
 
   @Test("four ranks, in pairs") func four() throws {
-    try compare(
+    try Case.compare(
       4,
       [
         Case("decentralized,hierarchical=false,peer_selection_mode=shift_one", Self.decentralized(Self.pairs)),
@@ -196,7 +151,7 @@ struct BaguaFormulaTests {
   /// Two vectors of nodes for their four ranks.
   private static func spread(_ nodes: [Tensor]) -> [Tensor] { nodes.flatMap { [$0, $0] } }
 
-  private static func lowPrecisionOverNodes() -> Step {
+  private static func lowPrecisionOverNodes() -> Case.Step {
     var replicas: [[Tensor]] = []
     return { simulation in
       if replicas.isEmpty { replicas = (0..<2).map { _ in (0..<2).map { _ in simulation.vector(0) } } }
@@ -216,7 +171,7 @@ struct BaguaFormulaTests {
   }
 
   @Test("two nodes of two ranks: reduced inside the nodes, exchanged between their leaders") func nodes() throws {
-    try compare(
+    try Case.compare(
       4, nodes: 2,
       [
         Case("gradient_allreduce,hierarchical=true", Self.averagedGradients),

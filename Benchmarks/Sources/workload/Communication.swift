@@ -7,10 +7,13 @@ enum Communication {
   /// An algorithm by the name that the table calls it.
   struct Algorithm {
     let name: String
+    /// How many times as many steps it takes as the others: what happens in time is the mean of a longer one.
+    let stretch: Int
     let make: () -> any StrategyConvertible
 
-    init(_ name: String, _ make: @escaping @autoclosure () -> any StrategyConvertible) {
+    init(_ name: String, stretch: Int = 1, _ make: @escaping @autoclosure () -> any StrategyConvertible) {
       self.name = name
+      self.stretch = stretch
       self.make = make
     }
   }
@@ -28,11 +31,22 @@ enum Communication {
       Algorithm("quantizePerChannel", DDPStrategy(communicationHook: .quantizePerChannel())),
       Algorithm("localSGD, period 8", DDPStrategy(communicationHook: .localSGD, modelAveragingPeriod: 8)),
       Algorithm("horovod", "horovod"),
+      Algorithm("horovod, adasum", HorovodStrategy(operation: .adasum)),
       Algorithm("bagua, gradient_allreduce", "bagua"),
+      Algorithm("bagua, bytegrad", BaguaStrategy(algorithm: .byteGrad(hierarchical: false))),
+      Algorithm("bagua, decentralized", BaguaStrategy(algorithm: .decentralized(hierarchical: false))),
+      Algorithm(
+        "bagua, decentralized, shift_one",
+        BaguaStrategy(algorithm: .decentralized(hierarchical: false, peers: .shiftOne))),
+      Algorithm(
+        "bagua, low_precision_decentralized",
+        BaguaStrategy(algorithm: .lowPrecisionDecentralized(hierarchical: false))),
+      Algorithm("bagua, qadam", BaguaStrategy(algorithm: .qAdam(hierarchical: false))),
+      Algorithm("bagua, async, 200 ms", stretch: 20, BaguaStrategy(algorithm: .async(syncInterval: 200))),
     ]
   }
 
-  /// Steps before the clock starts: buckets are arranged, PowerSGD has begun.
+  /// Steps before the clock starts: buckets are arranged, PowerSGD has begun, the warm-up of QAdam is over.
   static let warmup = 8
 
   /// - Parameter steps: a multiple of 8, so that local SGD is measured with all it sends.
@@ -40,6 +54,7 @@ enum Communication {
     guard let algorithm = algorithms.first(where: { $0.name == name }) else {
       throw UsageError("--algorithm is '\(name)'; known: \(algorithms.map(\.name).joined(separator: "; "))")
     }
+    let steps = steps * algorithm.stretch
     let generator = Generator(seed: 1)
     let count = 32 * devices * 8
     let loader = DataLoader(
@@ -67,7 +82,13 @@ enum Communication {
       .loss(Functional.crossEntropy(fc3(fc2(fc1(batch[0]).relu()).relu()), batch[1]))
     }
 
-    override func configureOptimizers() throws -> OptimizerPlan { OptimizerPlan(SGD(self, learningRate: 0.01)) }
+    override func configureOptimizers() throws -> OptimizerPlan {
+      let algorithm = (trainer?.strategy as? BaguaStrategy)?.algorithm
+      // A short warm-up leaves second moments near 0, which a larger epsilon makes up for.
+      return OptimizerPlan(
+        algorithm is QAdamAlgorithm
+          ? QAdam(self, learningRate: 0.0001, warmupSteps: 4, epsilon: 1e-3) : SGD(self, learningRate: 0.01))
+    }
   }
 }
 

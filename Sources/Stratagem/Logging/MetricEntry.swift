@@ -55,12 +55,7 @@ final class MetricEntry {
 
   /// Takes a value that changes none of the other ranks'.
   func becomeNeutral() {
-    switch options.reduction {
-    case .mean: value = .double(.nan)
-    case .sum: value = .double(0)
-    case .min: value = .double(.infinity)
-    case .max: value = .double(-.infinity)
-    }
+    value = options.reduction.neutral
     stepWeight = 0
     isFresh = true
     isNeutral = true

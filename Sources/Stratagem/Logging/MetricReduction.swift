@@ -9,3 +9,15 @@ public enum MetricReduction: String, Sendable, Hashable, Codable, CaseIterable {
   /// The largest value; NaN when one is NaN.
   case max
 }
+
+extension MetricReduction {
+  /// A value that, without weight, changes none of the others'.
+  var neutral: MetricNumber {
+    switch self {
+    case .mean: .double(.nan)
+    case .sum: .double(0)
+    case .min: .double(.infinity)
+    case .max: .double(-.infinity)
+    }
+  }
+}

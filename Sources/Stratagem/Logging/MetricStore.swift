@@ -21,6 +21,10 @@ final class MetricStore {
   private(set) var isRecording = false
   /// Whether a batch is at hand.
   private var isInBatch = false
+  /// Whether the batches of the epoch so far were those of other ranks alone.
+  private(set) var isWithoutBatches = false
+  /// Whether this rank had a batch in the epoch.
+  private var hadBatch = false
   /// The first call that cannot be answered; `log` itself does not throw.
   var problem: ConfigurationError?
 
@@ -37,6 +41,8 @@ final class MetricStore {
     self.defaultTargets = defaultTargets
     isRecording = true
     isInBatch = false
+    isWithoutBatches = false
+    hadBatch = false
   }
 
   func end() { isRecording = false }
@@ -46,6 +52,7 @@ final class MetricStore {
     batchSamples = samples
     cursor = 0
     isInBatch = true
+    hadBatch = true
     for entry in entries {
       entry.isFresh = false
       entry.isOfLastBatch = false
@@ -58,6 +65,7 @@ final class MetricStore {
     batchSamples = 0
     cursor = 0
     isInBatch = true
+    isWithoutBatches = !hadBatch
     for entry in entries where entry.isOfLastBatch { entry.becomeNeutral() }
   }
 

@@ -5,16 +5,21 @@ internal import TorchDistributed
 /// ranks together.
 final class StepRows {
   /// A value of a row, next to it in the order of all values.
-  private struct Contribution {
+  struct Contribution {
     let options: LogOptions
     let samples: Double
   }
 
-  private var rows: [LoggedRow] = []
-  private var contributions: [Contribution] = []
+  var rows: [LoggedRow] = []
+  /// The number of the batch of each row.
+  var batches: [Int] = []
+  var contributions: [Contribution] = []
+  /// Whether this rank has had no batch of its own in the epoch, so that it cannot know what the others log.
+  var isWithoutBatches = false
 
   /// Adds the fresh values of the batch at hand; those of the last row's batch join that row.
   func append(epoch: Int, step: Int, batch: Int, from metrics: MetricStore, isGlobalZero: Bool) {
+    isWithoutBatches = metrics.isWithoutBatches
     var values: [(name: String, value: MetricNumber)] = []
     for entry in metrics.entries where entry.isFresh && entry.targets.contains(.step) && entry.options.logger {
       if entry.options.rankZeroOnly && !isGlobalZero { continue }
@@ -22,23 +27,20 @@ final class StepRows {
       contributions.append(Contribution(options: entry.options, samples: entry.stepWeight))
     }
     guard !values.isEmpty else { return }
-    if batch == lastBatch, !rows.isEmpty {
+    if batch == batches.last {
       rows[rows.count - 1].values += values
     } else {
       rows.append(LoggedRow(epoch: epoch, step: step, values: values))
+      batches.append(batch)
     }
-    lastBatch = batch
   }
-
-  /// The batch of the last row.
-  private var lastBatch = -1
 
   /// The rows with the value over the ranks in place of each value. Called on all ranks after the same batch.
   func flush(_ strategy: Strategy) throws -> [LoggedRow] {
     defer { forget() }
     guard strategy.worldSize > 1 else { return rows }
     let signatures = try strategy.allGather(Tensor([signature])).map { try $0.integer() }
-    guard signatures.allSatisfy({ $0 == signatures[0] }) else { throw try disagreement(strategy) }
+    if !signatures.allSatisfy({ $0 == signatures[0] }) { try agree(strategy) }
     let crossing = contributions.contains { !$0.options.rankZeroOnly && $0.options.acrossRanks }
     if crossing { try cross(strategy) }
     return rows
@@ -97,20 +99,6 @@ final class StepRows {
     }
   }
 
-  /// Names and options of the values that all ranks must have, row by row.
-  private var sharedNames: [[(name: String, options: LogOptions)]] {
-    var position = 0
-    return rows.compactMap { row in
-      var names: [(name: String, options: LogOptions)] = []
-      for (name, _) in row.values {
-        let options = contributions[position].options
-        position += 1
-        if !options.rankZeroOnly { names.append((name, options)) }
-      }
-      return names.isEmpty ? nil : names
-    }
-  }
-
   private var signature: Int {
     var hash = NameHash()
     var position = 0
@@ -128,24 +116,6 @@ final class StepRows {
     return hash.value
   }
 
-  /// Finds the first rank that logged other names than rank 0. Called on all ranks.
-  private func disagreement(_ strategy: Strategy) throws -> any Error {
-    let own = sharedNames
-    let names = try strategy.allGather(object: own.map { $0.map(\.name) })
-    let options = try strategy.allGather(object: own.map { $0.map(\.options) })
-    let all = zip(names, options).map { zip($0, $1).map { Array(zip($0, $1)) } }
-    for (rank, other) in all.enumerated() {
-      for index in 0..<max(all[0].count, other.count) {
-        let expected = index < all[0].count ? all[0][index] : []
-        let found = index < other.count ? other[index] : []
-        guard found.map(\.0) != expected.map(\.0) || found.map(\.1) != expected.map(\.1) else { continue }
-        return MetricStore.disagreement(
-          rank, found.map { (name: $0.0, options: $0.1) }, expected.map { (name: $0.0, options: $0.1) })
-      }
-    }
-    return TrainingError.unequalMetrics(rank: 0, names: [])
-  }
-
   /// The rows with this rank's own values, for a run that ends before the others can be asked, and for evaluations.
   func drain() -> [LoggedRow] {
     defer { forget() }
@@ -154,7 +124,8 @@ final class StepRows {
 
   private func forget() {
     rows.removeAll(keepingCapacity: true)
+    batches.removeAll(keepingCapacity: true)
     contributions.removeAll(keepingCapacity: true)
-    lastBatch = -1
+    isWithoutBatches = false
   }
 }

@@ -85,12 +85,21 @@ struct ModelAveragerTests {
     try wait { try ranks.allSatisfy { isMean(try $0.values) } }
     try together(ranks) { try $0.averager.abort() }
     #expect(Set(ranks.map { $0.averager.count }).count == 1)
+    #expect(try Set(ranks.map { try $0.values }).count == 1, "all end with the same weights, to the bit")
     #expect(ranks.allSatisfy { !$0.averager.isRunning })
     // And again.
     let before = ranks[0].averager.count
     for rank in ranks { try rank.averager.start() }
     try wait { ranks.allSatisfy { $0.averager.count > before } }
     try together(ranks) { try $0.averager.abort() }
+  }
+
+  @Test("the end is a mean, also where the interval never comes")
+  func ends() throws {
+    let ranks = try join([[1, 2], [3, 6], [5, -2]], seconds: 1000)
+    for rank in ranks { try rank.averager.start() }
+    try together(ranks) { try $0.averager.abort() }
+    for rank in ranks { #expect(try rank.values == [3, 2] && rank.averager.count == 0) }
   }
 
   @Test("a rank that wants to stop goes on until all want to")

@@ -30,12 +30,23 @@ final class HorovodSpeaker: Callback {
     print("says \(trainer.rank): \(sum) \(sets) \(members.joined(separator: " "))")
     if trainer.rank > 0, let module = trainer.module, let optimizer = horovod.optimizer {
       for parameter in module.parameters() { withoutGradients { parameter.tensor.detached().zero() } }
-      for group in optimizer.parameterGroups { group.learningRate = 7 }
+      // Without a momentum, and with another rate.
+      try optimizer.load(SGD(module, learningRate: 7, momentum: 0.5).stateDictionary())
     }
     if let module = trainer.module, let optimizer = horovod.optimizer {
       try horovod.broadcastParameters(module.namedParameters().map { ($0.name, $0.parameter) })
       try horovod.broadcastOptimizerState(optimizer)
       print("rate of \(trainer.rank): \(optimizer.parameterGroups[0].learningRate)")
     }
+    if let set = horovod.processSets.first { try step(in: set, trainer.rank) }
+  }
+  /// Steps from 0 by the gradient (rank + 1)², reduced over some of the ranks.
+  private func step(in set: ProcessSet, _ rank: Int) throws {
+    let weight = Parameter(wrappedValue: Tensor([0.0]))
+    let optimizer = try DistributedOptimizer(
+      SGD([weight], learningRate: 1), named: [(name: "weight", parameter: weight)], in: set)
+    weight.gradient = Tensor([Double((rank + 1) * (rank + 1))])
+    try optimizer.step()
+    print("moved \(rank): \(try weight.tensor.detached().scalar())")
   }
 }

@@ -12,20 +12,40 @@ enum NodeRuns {
     _ scenario: String, nodes: Int, devices: Int, options: [String], folder: TemporaryFolder? = nil
   ) throws -> [ProbeRun] {
     let port = try freePort()
-    let runs = Mutex([Int: Result<ProbeRun, any Error>]())
-    let threads = (0..<nodes).map { node in
+    return try together(nodes) { node in
       let shell = nodes == 1 ? nil : "export NODE_RANK=\(node) MASTER_ADDR=127.0.0.1 MASTER_PORT=\(port)"
+      return try ProbeRun(scenario, devices, options: ["nodes=\(nodes)"] + options, folder: folder, shell: shell)
+    }
+  }
+
+  /// Runs a scenario once for each process, all at once, with the variables that horovodrun gives them.
+  ///
+  /// - Parameter devices: processes of a node.
+  static func runByHorovod(
+    _ scenario: String, nodes: Int, devices: Int, options: [String], folder: TemporaryFolder? = nil
+  ) throws -> [ProbeRun] {
+    let port = try freePort()
+    return try together(nodes * devices) { rank in
+      let shell =
+        "export HOROVOD_RANK=\(rank) HOROVOD_SIZE=\(nodes * devices) HOROVOD_LOCAL_RANK=\(rank % devices) "
+        + "HOROVOD_LOCAL_SIZE=\(devices) HOROVOD_CROSS_RANK=\(rank / devices) HOROVOD_CROSS_SIZE=\(nodes) "
+        + "HOROVOD_GLOO_RENDEZVOUS_ADDR=127.0.0.1 MASTER_PORT=\(port)"
+      return try ProbeRun(scenario, devices, options: options, folder: folder, shell: shell)
+    }
+  }
+
+  private static func together(_ count: Int, _ run: @escaping @Sendable (Int) throws -> ProbeRun) throws -> [ProbeRun] {
+    let runs = Mutex([Int: Result<ProbeRun, any Error>]())
+    let threads = (0..<count).map { number in
       let thread = Thread {
-        let result = Result {
-          try ProbeRun(scenario, devices, options: ["nodes=\(nodes)"] + options, folder: folder, shell: shell)
-        }
-        runs.withLock { $0[node] = result }
+        let result = Result { try run(number) }
+        runs.withLock { $0[number] = result }
       }
       thread.start()
       return thread
     }
     while threads.contains(where: { !$0.isFinished }) { usleep(1000) }
-    return try (0..<nodes).map { node in try #require(runs.withLock { $0[node] }).get() }
+    return try (0..<count).map { number in try #require(runs.withLock { $0[number] }).get() }
   }
 
   /// A port of the loopback address that nobody listens at.

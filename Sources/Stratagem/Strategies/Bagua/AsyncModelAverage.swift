@@ -7,11 +7,14 @@ public import TorchOptim
 /// and x ← x + S/n - c, so that what training has changed meanwhile stays. Training holds a lock on the weights from before
 /// forward until after backward, and during the optimizer's step; averaging waits for it, and is then served first.
 ///
-/// The first `warmupSteps` steps average gradients, as ``GradientAllReduce``. The thread is stopped for evaluations and at
-/// the end by ``abort(_:)``, which ranks agree on: it ends on all of them after the same averaging. Needs `flatten`.
+/// The first `warmupSteps` steps average gradients, as ``GradientAllReduce``. The thread is stopped for evaluations,
+/// for checkpoints and at the end by ``abort(_:)``, which ranks agree on: it ends on all of them after the same averaging,
+/// and all take over the mean of their weights. So what is evaluated or saved, and what a fit ends with, is one model.
+/// Needs `flatten`.
 ///
-/// Ranks take as many steps as they have batches, without waiting for each other; their weights differ. See
-/// ``keepsRanksEqual``, and Bagua's `AsyncModelAverageAlgorithm`.
+/// Ranks take as many steps as they have batches, without waiting for each other; in between their weights differ, by what
+/// happens in time, so that no two runs are alike. See ``keepsRanksEqual``, and Bagua's `AsyncModelAverageAlgorithm`, which
+/// has no mean at the end.
 public final class AsyncModelAverage: BaguaAlgorithm {
   public override var name: String { "async" }
   public override var keepsRanksEqual: Bool { false }
@@ -45,7 +48,7 @@ public final class AsyncModelAverage: BaguaAlgorithm {
     return problems
   }
 
-  /// How often the weights were averaged in this fit, or in the last one.
+  /// How often the weights were averaged in this fit, or in the last one, while training went on.
   public var averagingCount: Int { averager?.count ?? lastCount }
   private var lastCount = 0
 
@@ -88,7 +91,7 @@ public final class AsyncModelAverage: BaguaAlgorithm {
     if run.module.automaticOptimization { averager?.lock.unlockForTraining() }
   }
 
-  /// Stops the averaging on all ranks after the same one. All ranks must call it.
+  /// Stops the averaging on all ranks after the same one; all have the mean of the weights then. All ranks must call it.
   public override func abort(_ run: BaguaRun) throws {
     isAborted = true
     guard let averager, averager.isRunning else { return }

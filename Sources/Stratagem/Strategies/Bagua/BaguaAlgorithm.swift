@@ -10,7 +10,7 @@ public import TorchOptim
 /// per batch: willRunForward(_:synchronizing:)
 ///            willRunBackward(_:synchronizing:), didRunBackward(_:synchronizing:)
 ///            willStep(_:_:), didStep(_:_:)         after clipping; for each step of an optimizer
-/// evaluation: abort(_:), resume(_:)
+/// evaluation, checkpoint: abort(_:), resume(_:)
 /// abort(_:), end()                        when training is over; after an error only end()
 /// ```
 ///
@@ -69,7 +69,7 @@ open class BaguaAlgorithm {
   /// Called after an optimizer has changed the weights, or has left the step out because a gradient is not finite.
   open func didStep(_ optimizer: Optimizer, _ run: BaguaRun) throws {}
 
-  /// Stops what goes on in the background: before an evaluation, and when training is over.
+  /// Stops what goes on in the background: before an evaluation or a checkpoint, and when training is over.
   open func abort(_ run: BaguaRun) throws {}
 
   /// Takes back ``abort(_:)``.

@@ -16,7 +16,8 @@ public import TorchOptim
 /// on a thread of their own, in groups of their own. Before the first step the ranks compare their parameters.
 ///
 /// Where ranks do not stay equal (``BaguaAlgorithm/keepsRanksEqual``) each evaluates its own weights, and a checkpoint
-/// holds the weights and the optimizer's state of rank 0, from which all ranks go on when training is resumed.
+/// holds the weights and the optimizer's state of rank 0, from which all ranks go on when training is resumed; with
+/// ``AsyncModelAverage`` all ranks take over the mean of their weights before.
 ///
 /// Processes that Bagua's launcher started are recognised by `BAGUA_SERVICE_PORT`; see ``BaguaEnvironment``.
 open class BaguaStrategy: ParallelStrategy {
@@ -151,6 +152,14 @@ open class BaguaStrategy: ParallelStrategy {
 
   open override func onTrainEnd() throws {
     if let run { try algorithm.abort(run) }
+  }
+
+  /// Stops what goes on in the background, which gives all ranks the mean of their weights, until the next step.
+  override func willSave() throws {
+    try super.willSave()
+    guard let run else { return }
+    try algorithm.abort(run)
+    try algorithm.resume(run)
   }
 
   /// Evaluation with the statistics of rank 0 everywhere, unless each rank has a model of its own.

@@ -4,8 +4,9 @@ internal import TorchDistributed
 
 /// The thread that averages weights over the ranks at an interval of time.
 ///
-/// Before each averaging the ranks take the minimum of their wishes to stop: the thread ends when all have it. A rank that
-/// wants to stop goes on with the others until then, without waiting for the interval.
+/// Before each averaging the ranks take the minimum of their wishes to stop: the thread ends when all have it, after every
+/// rank has taken over the mean of the weights. A rank that wants to stop goes on with the others until then, without
+/// waiting for the interval.
 final class ModelAverager: @unchecked Sendable {
   /// Who may touch the weights.
   let lock = WeightLock()
@@ -33,7 +34,7 @@ final class ModelAverager: @unchecked Sendable {
     self.timeout = timeout
   }
 
-  /// How often the weights were averaged.
+  /// How often the weights were averaged while training went on.
   var count: Int { averagings.load(ordering: .relaxed) }
 
   /// Starts the thread unless it runs.
@@ -92,9 +93,22 @@ final class ModelAverager: @unchecked Sendable {
       if isCancelled.load(ordering: .relaxed) { return }
       let wish = Tensor([isAborting.load(ordering: .relaxed) ? 1 : 0])
       try group.allReduce(wish, by: .minimum)
-      if try wish.integer() == 1 || isCancelled.load(ordering: .relaxed) { return }
+      if isCancelled.load(ordering: .relaxed) { return }
+      if try wish.integer() == 1 { return try unite() }
       for bucket in buckets { try average(bucket) }
       averagings.wrappingAdd(1, ordering: .relaxed)
+    }
+  }
+
+  /// Gives all ranks, whose training has stopped, the same weights.
+  private func unite() throws {
+    for bucket in buckets {
+      let weights = bucket.parameters.map(\.tensor)
+      bucket.fill(from: weights)
+      try group.allReduce(bucket.flat, by: .mean)
+      lock.averaging {
+        if !isCancelled.load(ordering: .relaxed) { bucket.spill(into: weights) }
+      }
     }
   }
 

@@ -29,18 +29,66 @@ extension HorovodStrategy {
         "horovod cannot give the state of \(type(of: optimizer)) to all ranks: it evaluates the loss several times a step",
         suggestion: "use another optimizer, or strategy: \"ddp\"")
     }
-    guard group.size > 1 else { return }
+    guard group.size > 1, let state = try received(optimizer, from: root, by: nil, group) else { return }
+    try optimizer.load(state)
+  }
+
+  /// Sends the state of the optimizer of `root` to one rank, or to all. Called on all ranks.
+  ///
+  /// - Parameter receiver: nil for all ranks.
+  /// - Returns: the state where it was received.
+  private static func received(
+    _ optimizer: Optimizer, from root: Int, by receiver: Int?, _ group: ProcessGroup
+  ) throws -> ArchiveValue? {
     var tensors: [Tensor] = []
     let own = group.rank == root ? ArchiveSkeleton(optimizer.stateDictionary(), &tensors) : nil
-    let skeleton = try group.broadcast(object: own, from: root)
-    guard let skeleton else { return }
-    if group.rank != root { tensors = skeleton.emptyTensors() }
+    guard let skeleton = try group.broadcast(object: own, from: root) else { return nil }
+    let isReceiver = group.rank != root && group.rank == receiver ?? group.rank
+    if isReceiver { tensors = skeleton.emptyTensors() }
     try withoutGradients {
-      for tensor in tensors { try group.broadcast(tensor.detached(), from: root) }
+      for tensor in tensors {
+        guard let receiver else {
+          try group.broadcast(tensor.detached(), from: root)
+          continue
+        }
+        let work =
+          isReceiver
+          ? try group.startReceive(into: tensor, from: root) : try group.startSend(tensor.detached(), to: receiver)
+        try work.wait()
+      }
     }
-    guard group.rank != root else { return }
+    guard isReceiver else { return nil }
     var rest = tensors[...]
-    try optimizer.load(skeleton.value(&rest))
+    return skeleton.value(&rest)
+  }
+
+  // MARK: Checkpoints
+
+  /// Whether the optimizers of the ranks have states of their own.
+  private var hasOwnStates: Bool { reduction.operation == .adasum && worldSize > 1 }
+
+  /// The states of the optimizers of all ranks but the first, on rank 0. Called on all ranks.
+  func statesOfOthers() throws -> ArchiveDictionary {
+    guard hasOwnStates, !isSavingAlone, let group else { return [:] }
+    var states: [ArchiveValue] = []
+    for rank in 1..<group.size {
+      states.append(
+        .list(try optimizers.compactMap { try HorovodStrategy.received($0, from: rank, by: 0, group) }))
+    }
+    return ["optimizers": .list(states)]
+  }
+
+  /// Gives this rank's optimizers the states that they had; on another number of ranks they keep those of rank 0.
+  func loadStates(_ state: ArchiveDictionary) throws {
+    guard hasOwnStates, let states = state["optimizers"]?.listValue else { return }
+    guard states.count == worldSize - 1 else {
+      module?.trainer?.announce(
+        "note: the checkpoint holds the optimizer states of \(states.count + 1) ranks; the \(worldSize) ranks go on with "
+          + "that of rank 0")
+      return
+    }
+    guard rank > 0, let own = states[rank - 1].listValue else { return }
+    for (optimizer, state) in zip(optimizers, own) { try optimizer.load(state) }
   }
 }
 

@@ -15,6 +15,10 @@ public import TorchOptim
 /// Learning rates stay as the module asks for them unless `learningRateScaling` says otherwise. A rank that runs out of
 /// batches contributes zeros until the last one has (`join`).
 ///
+/// With Adasum each rank steps with its own gradients, so that momenta and the like differ between ranks. Checkpoints hold
+/// the states of all ranks; resumed on another number of ranks, or from one that rank 0 wrote alone after a signal, all go
+/// on with that of rank 0, which is what Horovod always does.
+///
 /// See Sergeev and Del Balso, Horovod: fast and easy distributed deep learning in TensorFlow,
 /// https://arxiv.org/abs/1802.05799.
 open class HorovodStrategy: ParallelStrategy {
@@ -141,6 +145,10 @@ open class HorovodStrategy: ParallelStrategy {
         submitsInBackward: module.automaticOptimization, adasum: adasum)
     }
   }
+
+  open override func state() throws -> ArchiveDictionary { try statesOfOthers() }
+
+  open override func load(_ state: ArchiveDictionary) throws { try loadStates(state) }
 
   private func makeAdasum(_ world: ProcessSet) throws -> Adasum? {
     guard isHierarchical, let plan, let group = world.group, plan.processesPerNode > 1 else {

@@ -6,7 +6,7 @@ struct BaguaConfiguration {
   private var values: [String: String] = [:]
   private static let own = [
     "flatten", "bucket", "optimizer", "warmup", "accumulate", "clip", "model", "precision", "steps", "fault", "rank",
-    "validation", "unused", "momentum", "resume", "save",
+    "validation", "unused", "momentum", "resume", "save", "fusion",
   ]
 
   init(_ text: String) {
@@ -32,6 +32,10 @@ struct BaguaConfiguration {
 
   func strategy() throws -> any StrategyConvertible {
     if algorithm == "ddp" { return "ddp" }
+    if algorithm == "adasum" {
+      return HorovodStrategy(
+        operation: .adasum, fusionThreshold: int("fusion"), hierarchical: self["hierarchical"] == "true")
+    }
     return try BaguaStrategy(
       algorithm: algorithm, options, flatten: self["flatten"] != "false", bucketMegabytes: double("bucket"))
   }

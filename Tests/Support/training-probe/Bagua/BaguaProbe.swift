@@ -28,7 +28,7 @@ struct BaguaProbe {
       callbacks: options.has("digits")
         ? [] : [WeightDump(folder, saving: configuration["save"].map { "\(options.folder)/\($0)" })], loggers: [],
       checkpointing: false, output: folder, progress: .silent)
-    let ranks = options.devices * options.int("nodes", 1)
+    let ranks = options.int("ranks") ?? options.devices * options.int("nodes", 1)
     let data = ProbeData(
       options.with("train", "\(24 * ranks)").with("val", configuration["validation"] == nil ? "-1" : "8"),
       HookRecorder(options)
@@ -84,8 +84,8 @@ private final class WeightDump: Callback {
 
   override func onTrainStart(_ trainer: Trainer) throws { try dump(trainer) }
   override func onTrainBatchEnd(_ trainer: Trainer, _ index: Int) throws { try dump(trainer) }
+  override func onFitEnd(_ trainer: Trainer) throws { try write(trainer, "end") }
   override func onTrainEnd(_ trainer: Trainer) throws {
-    try write(trainer, "end")
     // Here and not after the fit: all ranks wait until the file is there.
     if let checkpoint { try trainer.saveCheckpoint(to: checkpoint) }
   }
