@@ -3,11 +3,7 @@ public import TorchNN
 
 extension Adam {
   /// Parameters that Adam updates with the same options.
-  public final class Group: ParameterGroup {
-    /// How much of the running averages of the gradient and of its square a step keeps; each in 0..<1.
-    public var betas: (Double, Double)
-    /// What keeps the denominator away from 0; at least 0.
-    public var epsilon: Double
+  public final class Group: MomentGroup {
     /// Whether to divide by the largest average of squares seen so far
     /// ([On the Convergence of Adam and Beyond](https://openreview.net/forum?id=ryQu7f-RZ)).
     public var amsgrad: Bool {
@@ -43,23 +39,15 @@ extension Adam {
       betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8, weightDecay: Double = 0, amsgrad: Bool = false,
       maximize: Bool = false
     ) {
-      self.betas = betas
-      self.epsilon = epsilon
       self.amsgrad = amsgrad
       stepCounts = Array(repeating: 0, count: parameters.count)
       averages = Array(repeating: nil, count: parameters.count)
       squareAverages = Array(repeating: nil, count: parameters.count)
       largestSquareAverages = Array(repeating: nil, count: parameters.count)
       super.init(
-        parameters, names: names, learningRate: learningRate, weightDecay: weightDecay, maximize: maximize)
+        parameters, names: names, learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: weightDecay,
+        maximize: maximize)
     }
-
-    public override var momentumCoefficient: Double? {
-      get { betas.0 }
-      set { betas.0 = newValue ?? betas.0 }
-    }
-
-    public override var cyclesBeta: Bool { true }
 
     public override func options() -> ArchiveDictionary {
       [
@@ -72,14 +60,6 @@ extension Adam {
 
     public override func readOptions(_ reader: inout StateReader) {
       super.readOptions(&reader)
-      var saved = [betas.0, betas.1]
-      reader.read("betas", into: &saved)
-      if saved.count == 2 {
-        betas = (saved[0], saved[1])
-      } else {
-        reader.report("'betas' should have 2 numbers, found \(saved.count)")
-      }
-      reader.read("eps", into: &epsilon)
       reader.readIfPresent("amsgrad", into: &amsgrad)
       var decoupled = decoupledWeightDecay
       reader.readIfPresent("decoupled_weight_decay", into: &decoupled)
@@ -88,15 +68,6 @@ extension Adam {
           "it was saved by \(decoupled ? "AdamW" : "Adam"), whose weight decay is "
             + "\(decoupled ? "decoupled" : "added to the gradient"); load it into \(decoupled ? "AdamW" : "Adam")")
       }
-    }
-
-    public override func problems() -> [String] {
-      var problems = super.problems()
-      for (index, beta) in [betas.0, betas.1].enumerated() where !(0..<1).contains(beta) {
-        problems.append("betas.\(index) is \(beta); give a number in 0..<1")
-      }
-      if !(epsilon >= 0) { problems.append("epsilon is \(epsilon); give a number that is at least 0") }
-      return problems
     }
 
     func state(of position: Int) -> ArchiveDictionary {

@@ -4,11 +4,7 @@ public import TorchNN
 
 extension Lamb {
   /// Parameters that LAMB updates with the same options.
-  public final class Group: ParameterGroup {
-    /// How much of the running averages of the gradient and of its square a step keeps; each in 0..<1.
-    public var betas: (Double, Double)
-    /// What keeps the denominator away from 0; at least 0.
-    public var epsilon: Double
+  public final class Group: MomentGroup {
     /// Whether the step size makes up for averages that begin at 0.
     public var biasCorrection: Bool
     /// The limits of the trust ratio; above 0.
@@ -24,22 +20,14 @@ extension Lamb {
       betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8, weightDecay: Double = 0,
       biasCorrection: Bool = true, ratios: ClosedRange<Double> = 0.01...10
     ) {
-      self.betas = betas
-      self.epsilon = epsilon
       self.biasCorrection = biasCorrection
       self.ratios = ratios
       stepCounts = Array(repeating: 0, count: parameters.count)
       averages = Array(repeating: nil, count: parameters.count)
       squareAverages = Array(repeating: nil, count: parameters.count)
-      super.init(parameters, names: names, learningRate: learningRate, weightDecay: weightDecay)
+      super.init(
+        parameters, names: names, learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: weightDecay)
     }
-
-    public override var momentumCoefficient: Double? {
-      get { betas.0 }
-      set { betas.0 = newValue ?? betas.0 }
-    }
-
-    public override var cyclesBeta: Bool { true }
 
     /// The direction of each parameter that has a gradient; its averages are up to date afterwards.
     func makeUpdates() -> [Tensor?] {
@@ -86,14 +74,6 @@ extension Lamb {
 
     public override func readOptions(_ reader: inout StateReader) {
       super.readOptions(&reader)
-      var saved = [betas.0, betas.1]
-      reader.read("betas", into: &saved)
-      if saved.count == 2 {
-        betas = (saved[0], saved[1])
-      } else {
-        reader.report("'betas' should have 2 numbers, found \(saved.count)")
-      }
-      reader.read("eps", into: &epsilon)
       reader.read("bias_correction", into: &biasCorrection)
       var (least, most) = (ratios.lowerBound, ratios.upperBound)
       reader.read("min_coeff", into: &least)
@@ -107,10 +87,6 @@ extension Lamb {
 
     public override func problems() -> [String] {
       var problems = super.problems()
-      for (index, beta) in [betas.0, betas.1].enumerated() where !(0..<1).contains(beta) {
-        problems.append("betas.\(index) is \(beta); give a number in 0..<1")
-      }
-      if !(epsilon >= 0) { problems.append("epsilon is \(epsilon); give a number that is at least 0") }
       if !(ratios.lowerBound > 0) {
         problems.append("the trust ratio may be as small as \(ratios.lowerBound); give a range above 0")
       }

@@ -1,15 +1,10 @@
 import Glibc
-public import Torch
+internal import Torch
 public import TorchNN
 
 extension QAdam {
   /// Parameters that ``QAdam`` updates with the same options.
-  public final class Group: ParameterGroup {
-    /// How much of the moments a step keeps; each in 0..<1.
-    public var betas: (Double, Double)
-    /// What keeps the denominator away from 0; at least 0.
-    public var epsilon: Double
-
+  public final class Group: MomentGroup {
     /// The number of steps each parameter has taken.
     private(set) var stepCounts: [Int]
     private var momenta: [Tensor?]
@@ -22,46 +17,15 @@ extension QAdam {
       _ parameters: [AnyParameter], names: [String] = [], learningRate: Double = 1e-3,
       betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8, weightDecay: Double = 0
     ) {
-      self.betas = betas
-      self.epsilon = epsilon
       stepCounts = Array(repeating: 0, count: parameters.count)
       momenta = Array(repeating: nil, count: parameters.count)
       squares = Array(repeating: nil, count: parameters.count)
-      super.init(parameters, names: names, learningRate: learningRate, weightDecay: weightDecay)
-    }
-
-    public override var momentumCoefficient: Double? {
-      get { betas.0 }
-      set { betas.0 = newValue ?? betas.0 }
-    }
-
-    public override var cyclesBeta: Bool { true }
-
-    public override func options() -> ArchiveDictionary {
-      [
-        "lr": .double(learningRate), "betas": .tuple([.double(betas.0), .double(betas.1)]), "eps": .double(epsilon),
-        "weight_decay": .double(weightDecay),
-      ]
-    }
-
-    public override func readOptions(_ reader: inout StateReader) {
-      super.readOptions(&reader)
-      var saved = [betas.0, betas.1]
-      reader.read("betas", into: &saved)
-      if saved.count == 2 {
-        betas = (saved[0], saved[1])
-      } else {
-        reader.report("'betas' should have 2 numbers, found \(saved.count)")
-      }
-      reader.read("eps", into: &epsilon)
+      super.init(
+        parameters, names: names, learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: weightDecay)
     }
 
     public override func problems() -> [String] {
       var problems = super.problems()
-      for (index, beta) in [betas.0, betas.1].enumerated() where !(0..<1).contains(beta) {
-        problems.append("betas.\(index) is \(beta); give a number in 0..<1")
-      }
-      if !(epsilon >= 0) { problems.append("epsilon is \(epsilon); give a number that is at least 0") }
       if maximize { problems.append("QAdam does not maximize; negate the loss") }
       return problems
     }

@@ -13,53 +13,18 @@ public import TorchOptim
 /// ``step()`` communicates. What goes wrong there is in ``failure``, which the strategy throws after the step.
 public class CompressedOptimizer: Optimizer {
   /// Parameters that are updated with the same options.
-  public final class Group: ParameterGroup {
-    /// How much of the running averages of the gradient and of its square a step keeps; each in 0..<1.
-    public var betas: (Double, Double)
-    /// What keeps the denominator away from 0; above 0.
-    public var epsilon: Double
-
+  public final class Group: MomentGroup {
     public init(
       _ parameters: [AnyParameter], names: [String] = [], learningRate: Double = 1e-3,
       betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8, weightDecay: Double = 0
     ) {
-      self.betas = betas
-      self.epsilon = epsilon
-      super.init(parameters, names: names, learningRate: learningRate, weightDecay: weightDecay)
-    }
-
-    public override var momentumCoefficient: Double? {
-      get { betas.0 }
-      set { betas.0 = newValue ?? betas.0 }
-    }
-
-    public override var cyclesBeta: Bool { true }
-
-    public override func options() -> ArchiveDictionary {
-      [
-        "lr": .double(learningRate), "betas": .tuple([.double(betas.0), .double(betas.1)]), "eps": .double(epsilon),
-        "weight_decay": .double(weightDecay),
-      ]
-    }
-
-    public override func readOptions(_ reader: inout StateReader) {
-      super.readOptions(&reader)
-      var saved = [betas.0, betas.1]
-      reader.read("betas", into: &saved)
-      if saved.count == 2 {
-        betas = (saved[0], saved[1])
-      } else {
-        reader.report("'betas' should have 2 numbers, found \(saved.count)")
-      }
-      reader.read("eps", into: &epsilon)
+      super.init(
+        parameters, names: names, learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: weightDecay)
     }
 
     public override func problems() -> [String] {
       var problems = super.problems()
-      for (index, beta) in [betas.0, betas.1].enumerated() where !(0..<1).contains(beta) {
-        problems.append("betas.\(index) is \(beta); give a number in 0..<1")
-      }
-      if !(epsilon > 0) { problems.append("epsilon is \(epsilon); give a number above 0") }
+      if epsilon == 0 { problems.append("epsilon is \(epsilon); give a number above 0") }
       if maximize { problems.append("maximize is true; compressed optimizers descend only") }
       return problems
     }
