@@ -16,20 +16,35 @@ struct BaguaRunTests {
     try (first - second).abs().max().scalar()
   }
 
-  @Test("Every algorithm learns the digits as well as ddp with its kind of optimizer, to within 1 %")
-  func digits() throws {
-    let momentum = [
-      "ddp", "gradient_allreduce", "bytegrad,hierarchical=false", "decentralized,hierarchical=false",
-      "decentralized,hierarchical=false,peer_selection_mode=shift_one",
-      "low_precision_decentralized,hierarchical=false", "async,sync_interval_ms=5,warmup_steps=20",
-      // Averaged only before the validation at the end of each epoch, whatever the clock says.
+  @Test(
+    "The digits example learns as well as with ddp, to within 1 %",
+    arguments: [
+      "gradient_allreduce", "bytegrad, hierarchical: false", "decentralized, hierarchical: false",
+      "decentralized, hierarchical: false, peer_selection_mode: shift_one",
+      "low_precision_decentralized, hierarchical: false", "async, sync_interval_ms: 5, warmup_steps: 20",
+    ])
+  func digits(_ algorithm: String) throws {
+    let accuracy = try Self.accuracy("{name: bagua, algorithm: \(algorithm)}")
+    let usual = try Self.usual.get()
+    #expect(accuracy > 0.88 && accuracy >= usual - 0.01, "\(accuracy), ddp: \(usual)")
+  }
+
+  private static let usual = Result { try accuracy("ddp") }
+
+  private static func accuracy(_ strategy: String) throws -> Double {
+    // Without a schedule the noise of the last steps, larger where each rank steps by its own gradient, decides.
+    try DigitsRun.accuracy(strategy, ["--epochs", "20", "--batch-size", "16", "--schedule", "cosine"])
+  }
+
+  @Test("qadam learns the digits as well as ddp under Adam, and async as under SGD where the clock does not matter")
+  func otherDigits() throws {
+    let configurations = [
+      "ddp",
+      // Averaged only before the validation at the end of each epoch.
       "async,sync_interval_ms=1000000,warmup_steps=20",
-    ]
-    // In its warm-up QAdam is Adam.
-    let adam = [
+      // In its warm-up QAdam is Adam.
       "ddp,optimizer=qadam,warmup=100000", "qadam,hierarchical=false,optimizer=qadam,warmup=100",
     ]
-    let configurations = momentum + adam
     let run = try ProbeRun(
       "bagua", 2,
       options: ["digits=\(Repository.root)/Examples/digits/Data/digits.csv.gz"]
@@ -38,7 +53,7 @@ struct BaguaRunTests {
     let accuracies = run.run.outputLines.filter { $0.hasPrefix("accuracy ") }.compactMap { Double($0.dropFirst(9)) }
     try #require(accuracies.count == configurations.count, "\(run.run.output)")
     for (number, configuration) in configurations.enumerated() {
-      let expected = accuracies[number < momentum.count ? 0 : momentum.count]
+      let expected = accuracies[number / 2 * 2]
       #expect(accuracies[number] > 0.88)
       #expect(accuracies[number] >= expected - 0.01, "\(configuration): \(accuracies[number]), ddp: \(expected)")
     }

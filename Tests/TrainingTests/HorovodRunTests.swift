@@ -253,18 +253,8 @@ struct HorovodRunTests {
 
   @Test("The digits are learnt: averaged as with ddp, with Adasum, compressed")
   func digits() throws {
-    func accuracy(_ strategy: String, _ devices: Int = 2) throws -> Double {
-      let folder = try TemporaryFolder()
-      try "trainer:\n  strategy: \(strategy)\n".write(
-        toFile: "\(folder.path)/config.yaml", atomically: true, encoding: .utf8)
-      let result = try ProgramRun(
-        "digits",
-        [
-          "fit", "--config", "\(folder.path)/config.yaml", "--epochs", "5", "--batch-size", "32", "--devices",
-          "\(devices)", "--output", folder.path, "--json",
-        ]
-      ).succeeded().json()
-      return try #require(result["val/accuracy"]?.number)
+    func accuracy(_ strategy: String) throws -> Double {
+      try DigitsRun.accuracy(strategy, ["--epochs", "5", "--batch-size", "32"])
     }
     let usual = try accuracy("ddp")
     let own = try accuracy("horovod")
