@@ -3,6 +3,9 @@
 `distributed/`     what `torch.distributed.checkpoint` writes on two ranks, with `meta.pt` as Lightning adds it: tensors cut
                    along the first and the second dimension, and whole ones; the state of an optimizer by name
 `distributed.ckpt` the same as one file of Lightning's layout
+`fsdp2/`           a model and its AdamW after three steps of PyTorch's FSDP2 on two ranks, with the state dictionaries of
+                   `torch.distributed.checkpoint.state_dict` under the keys that PyTorch's examples use
+`fsdp2.ckpt`       the same as one file
 `deepspeed-N/`     the layout of DeepSpeed's ZeRO stage N (1 on three ranks, 2 and 3 on two), written here after the
                    description in its utils/zero_to_fp32.py, since DeepSpeed itself needs a GPU
 `deepspeed.ckpt`   the same as one file
@@ -21,7 +24,9 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 import torch.multiprocessing as mp
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 
 DATA = Path(__file__).parent / "Data"
@@ -82,6 +87,44 @@ def write_distributed():
         rest | {"state_dict": OrderedDict(weights | buffers), "optimizer_states": [optimizer]},
         DATA / "distributed.ckpt",
     )
+
+
+def save_fsdp2(rank, world, folder):
+    os.chdir(folder)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
+    uuid.uuid4 = lambda: "00000000-0000-0000-0000-000000000000"
+    torch.manual_seed(5)
+    model = torch.nn.Sequential(
+        OrderedDict(fc1=torch.nn.Linear(5, 7), norm=torch.nn.LayerNorm(7), fc2=torch.nn.Linear(7, 3, bias=False))
+    )
+    mesh = init_device_mesh("cpu", (world,))
+    fully_shard(model.fc1, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for step in range(3):
+        model(numbers(4, 5, start=step) / 10).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    weights, state = get_state_dict(model, optimizer)
+    dcp.save({"model": weights, "optimizer": state}, checkpoint_id="fsdp2")
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    weights, state = get_state_dict(model, optimizer, options=options)
+    if rank == 0:
+        torch.save((weights, state), "whole.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def write_fsdp2():
+    with tempfile.TemporaryDirectory() as folder:
+        mp.spawn(save_fsdp2, args=(2, folder), nprocs=2)
+        shutil.rmtree(DATA / "fsdp2", ignore_errors=True)
+        shutil.copytree(f"{folder}/fsdp2", DATA / "fsdp2")
+        weights, state = torch.load(f"{folder}/whole.pt", weights_only=False)
+    names = list(weights)
+    groups = [group | {"params": list(range(len(names))), "param_names": names} for group in state["param_groups"]]
+    optimizer = {"state": {number: state["state"][name] for number, name in enumerate(names)}, "param_groups": groups}
+    torch.save({"state_dict": OrderedDict(weights), "optimizer_states": [optimizer]}, DATA / "fsdp2.ckpt")
 
 
 class LossScaler:
@@ -229,6 +272,7 @@ def write_deepspeed_as_file():
 
 if __name__ == "__main__":
     write_distributed()
+    write_fsdp2()
     pretend_deepspeed()
     for stage, world in [(1, 3), (2, 2), (3, 2)]:
         write_deepspeed(stage, world)

@@ -9,7 +9,7 @@ struct ShardedAsyncTests {
 
   @Test(
     "A run goes on from one to the bit, and the best stay",
-    arguments: [("single_device", 1), ("ddp", 2), ("fsdp", 3), ("deepspeed_stage_2", 2), ("ddp_spawn", 2)])
+    arguments: [("single_device", 1), ("fsdp", 3), ("ddp_sharded_spawn", 2)])
   func resume(strategy: String, ranks: Int) throws {
     let options = Self.options + ["strategy=\(strategy)", "batch=\(12 / ranks)"]
     let keeping = ["monitor=train/loss", "keep=2", "every-steps=1"]

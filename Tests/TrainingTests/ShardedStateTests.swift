@@ -79,7 +79,11 @@ struct ShardedStateTests {
     let counts = run.probe.run.outputLines.filter { $0.hasSuffix("elements") }.compactMap { numbers($0).last }
     #expect(counts.count == 2 && counts.reduce(0, +) == 567 && counts.allSatisfy { $0 < 300 }, "\(counts)")
     let path = "\(run.probe.folder.path)/after.ckpt"
+    let folder = try ShardedRun(2, parts + ["steps=6", "stages=fit,save", "state=sharded"])
+    #expect(try folder.probe.succeeded().folder.names(in: "after.ckpt") == ["latest", "v1"])
+    let again = try ShardedRun(3, parts + ["steps=9", "resume=\(folder.probe.folder.path)/after.ckpt"])
     let resumed = try ShardedRun(3, parts + ["steps=9", "resume=\(path)"])
+    #expect(try largestDifference(again.checkpoint, resumed.checkpoint) < 1e-12)
     let whole = try ShardedRun(1, ["seeded", "steps=9"])
     #expect(try largestDifference(resumed.checkpoint, whole.checkpoint) < 1e-8)
   }

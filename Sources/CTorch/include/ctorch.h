@@ -17,4 +17,5 @@
 #include "ctorch_generated.h"
 #include "ctorch_records.h"
 #include "ctorch_checksum.h"
+#include "ctorch_files.h"
 #include "ctorch_distributed.h"

@@ -151,6 +151,12 @@ open class ShardedStrategy: ParallelStrategy {
   /// Each rank reads its elements of a checkpoint, which it knows once the parameters are partitioned.
   open override var readsCheckpointsInParts: Bool { true }
 
+  /// A module that stays in parts is saved by all ranks also after a run.
+  override var ranksForSaving: any RankExchange {
+    guard group == nil, let engine, engine.isActive, let world = engine.groups.world else { return self }
+    return GroupRanks(group: world)
+  }
+
   open override func didRestoreWeights() throws { try engine?.refresh() }
 
   /// Whole parameters on rank 0; empty on the other ranks.

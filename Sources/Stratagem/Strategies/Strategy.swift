@@ -370,6 +370,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     isGlobalZero || stateDictType == .sharded && worldSize > 1 && checkpointIO is AsyncCheckpointIO
   }
 
+  /// The ranks that write a sharded checkpoint together.
+  var ranksForSaving: any RankExchange { self }
+
   /// The ranks as a thread in the background may talk to each other while this one does, too; nil where only this thread
   /// may. Called on all ranks.
   func ranksInBackground() throws -> (any RankExchange)? { worldSize == 1 ? SingleRank() : nil }

@@ -1,3 +1,4 @@
+internal import CTorch
 import Glibc
 
 /// A file that appears under its name whole or not at all.
@@ -9,7 +10,12 @@ package final class AtomicFile {
   package typealias Write = (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int
 
   package let path: String
-  package private(set) var byteCount = 0
+  /// The bytes that were appended.
+  package var byteCount: Int { writtenCount + (blocks?.count ?? 0) }
+  /// Those that the operating system has.
+  private var writtenCount = 0
+  /// What is on its way to the disk past the page cache; nil for a file whose bytes go through it.
+  private var blocks: AlignedBuffer?
   private let temporaryPath: String
   private let folder: String
   private let writeBytes: Write
@@ -45,19 +51,58 @@ package final class AtomicFile {
     if !committed { unlink(temporaryPath) }
   }
 
+  /// Lets bytes go to the disk past the page cache, where the file system can do that: a large file is written faster, and
+  /// takes no memory from others. To be called before the first `append`.
+  package func writePastCache() {
+    if writtenCount == 0, ct_file_set_direct(descriptor, true) { blocks = AlignedBuffer() }
+  }
+
   /// Appends bytes; returns whether all were written. After a failure nothing more is written.
   @discardableResult
   package func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let blocks else { return write(bytes) }
+    var rest = bytes
+    while failure == nil, !rest.isEmpty {
+      rest = blocks.take(rest)
+      if blocks.isFull { flush(blocks, upTo: blocks.count) }
+    }
+    return failure == nil
+  }
+
+  /// Writes the first of the bytes that have been collected.
+  private func flush(_ blocks: AlignedBuffer, upTo count: Int) {
+    if write(blocks.prefix(count)) { blocks.drop(count) }
+  }
+
+  /// Writes whole blocks, and then what is no whole block through the page cache.
+  private func flush() {
+    guard let blocks, failure == nil else { return }
+    flush(blocks, upTo: blocks.count / AlignedBuffer.alignment * AlignedBuffer.alignment)
+    usePageCache()
+    flush(blocks, upTo: blocks.count)
+    self.blocks = nil
+  }
+
+  private func usePageCache() { _ = ct_file_set_direct(descriptor, false) }
+
+  private func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes
     while failure == nil, !rest.isEmpty {
       // Linux writes at most 2 GiB a call; zero bytes would never come to an end.
       let count = writeBytes(descriptor, UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30)))
       if count < 0 && errno == EINTR { continue }
+      if count < 0, errno == EINVAL, let blocks, !blocks.isInUse {
+        // The file system has let it be asked for, and cannot do it.
+        blocks.isInUse = true
+        usePageCache()
+        continue
+      }
       guard count > 0 else {
         failure = count < 0 ? errno : EIO
         break
       }
-      byteCount += count
+      blocks?.isInUse = true
+      writtenCount += count
       rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
     }
     return failure == nil
@@ -69,16 +114,17 @@ package final class AtomicFile {
   package func check(needed: Int) throws(FileError) {
     guard let failure else { return }
     var reason = "cannot be written: \(String(cString: strerror(failure)))"
-    reason += " after \(byteCount) of about \(needed) bytes"
+    reason += " after \(writtenCount) of about \(needed) bytes"
     var space = statvfs()
     if failure == ENOSPC, statvfs(folder, &space) == 0 {
-      reason += "; \(Int(space.f_bavail) * Int(space.f_frsize) + byteCount) bytes were free in \(folder)"
+      reason += "; \(Int(space.f_bavail) * Int(space.f_frsize) + writtenCount) bytes were free in \(folder)"
     }
     throw FileError(path: path, reason: "\(reason). A file that was there before is unchanged")
   }
 
   /// Makes the bytes durable and puts them in the place of the old file.
   package func commit() throws(FileError) {
+    flush()
     try check(needed: byteCount)
     try perform("cannot be written to the disk") { fsync(descriptor) }
     let closing = descriptor

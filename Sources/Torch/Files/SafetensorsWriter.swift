@@ -25,6 +25,9 @@ package final class SafetensorsWriter {
   package var checksums: [UInt32] { blocks.values }
   package var blockByteCount: Int { blocks.blockByteCount }
 
+  /// A file of this size and more is written past the page cache.
+  private static let largeByteCount = 32 << 20
+
   private let file: AtomicFile
   private var blocks: BlockChecksums
 
@@ -49,6 +52,7 @@ package final class SafetensorsWriter {
     self.offsets = offsets
     byteCount = offset
     blocks = BlockChecksums(blockByteCount: BlockChecksums.blockByteCount(for: byteCount))
+    if byteCount >= Self.largeByteCount { file.writePastCache() }
     var head: [UInt8] = []
     head.append(integer: UInt64(header.count))
     head += header

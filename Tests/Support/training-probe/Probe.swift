@@ -23,6 +23,7 @@ struct Probe {
     case "validate": report(trainer, try trainer.validate(makeModel(), makeData(trainer), from: options["from"]))
     case "predict": try predict(trainer)
     case "catch": try goOnAfterFailure(trainer)
+    case "compare-after-failure": try compareAfterFailure(trainer)
     case "settings": try changeSettings(trainer)
     case "layer-sync": try synchronizeLayers(trainer)
     case "ranks-differ": try loseRank(trainer)
@@ -68,7 +69,9 @@ struct Probe {
     }
     if options.has("hook") || options.has("average") { return hookedStrategy() }
     return switch options["strategy"] {
-    case "killed-in-save": KilledInSave(options)
+    case "killed-ddp": KilledDDP(options)
+    case "killed-fsdp": KilledFSDP(options)
+    case "killed-deepspeed": KilledDeepSpeed(options)
     case "recorded-ddp": RecordedDDP(recorder, startMethod: .relaunch)
     case "recorded-spawn": RecordedDDP(recorder, startMethod: .spawn)
     case "recorded-fork": RecordedDDP(recorder, startMethod: .fork)
@@ -158,6 +161,15 @@ struct Probe {
       try trainer.fit(makeModel(), makeData(trainer))
     } catch {
       print("caught: \(error)")
+    }
+  }
+
+  /// Whether a run that cannot begin has left the weights as they were.
+  private func compareAfterFailure(_ trainer: Trainer) throws {
+    let model = makeModel()
+    let before = try weightSum(of: model)
+    do { try trainer.fit(model, makeData(trainer), resumeFrom: options["resume"]) } catch {
+      print(try weightSum(of: model) == before ? "weights are untouched" : "weights have changed")
     }
   }
 

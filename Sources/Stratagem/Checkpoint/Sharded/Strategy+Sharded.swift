@@ -22,7 +22,7 @@ extension Strategy {
         reason: "a sharded checkpoint has no options, but \(options.keys.sorted().joined(separator: ", ")) was given; "
           + "leave it out")
     }
-    let ranks: any RankExchange = alone ? SingleRank() : self
+    let ranks: any RankExchange = alone ? SingleRank() : ranksForSaving
     let asynchronous = checkpointIO as? AsyncCheckpointIO
     if let asynchronous {
       // What is being written has to be in its place first. A failure of it is one of all ranks.

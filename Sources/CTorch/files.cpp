@@ -1,0 +1,8 @@
+#include "ctorch_files.h"
+
+#include <fcntl.h>
+
+bool ct_file_set_direct(int descriptor, bool direct) {
+  const int flags = fcntl(descriptor, F_GETFL);
+  return flags >= 0 && fcntl(descriptor, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
