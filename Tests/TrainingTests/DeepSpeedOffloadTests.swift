@@ -98,15 +98,39 @@ struct DeepSpeedOffloadTests {
     #expect(run.failure.contains("give an existing folder that can be written to"), "\(run.errors)")
   }
 
+  /// A run of the probe with a ds_config.
+  private func probe(
+    _ scenario: String, _ ranks: Int, _ options: [String], config: String,
+    act: (StartedProgram, TemporaryFolder) throws -> Void = { _, _ in }
+  ) throws -> ProbeRun {
+    let folder = try TemporaryFolder()
+    try Data(config.utf8).write(to: URL(filePath: "\(folder.path)/ds_config.json"))
+    return try ProbeRun(
+      scenario, ranks, options: ["strategy=deepspeed"] + options, folder: folder,
+      shell: "export PL_DEEPSPEED_CONFIG_PATH=\(folder.path)/ds_config.json", act: act)
+  }
+
+  @Test("The state of a model that was never whole stays on disk after training, and is saved from there")
+  func deferred() throws {
+    let disk = try TemporaryFolder()
+    let options = ["deferred", "state=sharded", "schedule=cosine"]
+    let whole = try probe("sharded", 2, options + ["steps=9"], config: DeepSpeedRun.config(3)).succeeded()
+    let config = Self.onDisk(3, disk.path)
+    let first = try probe("sharded", 2, options + ["steps=6", "stages=fit,save"], config: config).succeeded()
+    for place in ["after.ckpt", "checkpoints/last.ckpt"] {
+      let second = try probe(
+        "sharded", 2, options + ["steps=9", "resume=\(first.folder.path)/\(place)"], config: config
+      ).succeeded()
+      let losses = try [first, second, whole].map { try $0.metrics.values("train/loss") }
+      #expect(losses[2].count == 9)
+      #expect(losses[0] + losses[1] == losses[2], "from \(place)")
+    }
+  }
+
   @Test("A rank that is killed ends the others", arguments: [2, 3])
   func killedRank(stage: Int) throws {
     let disk = try TemporaryFolder()
-    let config = "\(disk.path).json"
-    try Data(Self.onDisk(stage, disk.path).utf8).write(to: URL(filePath: config))
-    defer { try? FileManager.default.removeItem(atPath: config) }
-    let run = try ProbeRun(
-      "fit", 3, "epochs=1000", "slow", "strategy=deepspeed", shell: "export PL_DEEPSPEED_CONFIG_PATH=\(config)"
-    ) { program, folder in
+    let run = try probe("fit", 3, ["epochs=1000", "slow"], config: Self.onDisk(stage, disk.path)) { program, folder in
       try program.wait { folder.names(in: "checkpoints").contains("last.ckpt") }
       let worker = try #require(program.members().first { $0 != program.pid })
       kill(worker, SIGKILL)
