@@ -40,6 +40,11 @@ struct DeepSpeedRunTests {
     let scale = #", "fp16": {"enabled": true, "initial_scale_power": 8, "loss_scale_window": 1000}"#
     let run = try DeepSpeedRun("deepspeed", 2, [], config: DeepSpeedRun.config(stage, scale), steps: 30)
     try run.expectLosses(alone.losses, within: 0.05, "stage \(stage)")
+    let first = try DeepSpeedRun("deepspeed", 2, [], config: DeepSpeedRun.config(stage, scale), steps: 12)
+    let second = try DeepSpeedRun(
+      "deepspeed", 2, ["--resume", "\(first.folder.path)/last.ckpt"], config: DeepSpeedRun.config(stage, scale),
+      steps: 30)
+    #expect(first.losses + second.losses == run.losses)
     // The first scales overflow: steps are left out until it fits.
     let steep = #", "fp16": {"enabled": true, "initial_scale_power": 40, "hysteresis": 1}"#
     let late = try DeepSpeedRun("deepspeed", 2, [], config: DeepSpeedRun.config(stage, steep), steps: 40)

@@ -70,7 +70,7 @@ final class OptimizerOffload {
 
   private func step(_ optimizer: Optimizer) throws {
     let own = try home(of: optimizer)
-    if optimizer.parameters.allSatisfy({ $0.tensor.device.kind == .cpu }) { return try own.step() }
+    if isOnHost(optimizer) { return try own.step() }
     // Gradients go to the host and new elements come back.
     let held = Dictionary(
       uniqueKeysWithValues: optimizer.parameters.map { (ObjectIdentifier($0), ($0.tensor, $0.gradient)) })
@@ -84,6 +84,10 @@ final class OptimizerOffload {
       })
   }
 
+  private func isOnHost(_ optimizer: Optimizer) -> Bool {
+    optimizer.parameters.allSatisfy { $0.tensor.device.kind == .cpu }
+  }
+
   private func make(_ optimizer: Optimizer) throws -> OffloadedOptimizer {
     let store: any ShardStore =
       isOnDisk ? try DiskShardStore(in: folder, options: disk) : MemoryShardStore()
@@ -91,7 +95,7 @@ final class OptimizerOffload {
     return try OffloadedOptimizer(
       optimizer, in: store, subGroupSize: subGroupSize,
       bufferCount: options.readsAhead || options.writesBehind ? options.bufferCount : 1,
-      masterType: type == .float64 ? .float64 : .float32)
+      masterType: type == .float64 ? .float64 : .float32, storesMasters: isOnHost(optimizer) ? nil : true)
   }
 
   /// Gives the optimizers their state back; the next step takes it again.
