@@ -110,21 +110,18 @@ struct DeepSpeedOffloadTests {
       shell: "export PL_DEEPSPEED_CONFIG_PATH=\(folder.path)/ds_config.json", act: act)
   }
 
-  @Test("The state of a model that was never whole stays on disk after training, and is saved from there")
+  @Test("A model that is never whole, with state on disk, goes on from its sharded checkpoint")
   func deferred() throws {
     let disk = try TemporaryFolder()
     let options = ["deferred", "state=sharded", "schedule=cosine"]
     let whole = try probe("sharded", 2, options + ["steps=9"], config: DeepSpeedRun.config(3)).succeeded()
     let config = Self.onDisk(3, disk.path)
-    let first = try probe("sharded", 2, options + ["steps=6", "stages=fit,save"], config: config).succeeded()
-    for place in ["after.ckpt", "checkpoints/last.ckpt"] {
-      let second = try probe(
-        "sharded", 2, options + ["steps=9", "resume=\(first.folder.path)/\(place)"], config: config
-      ).succeeded()
-      let losses = try [first, second, whole].map { try $0.metrics.values("train/loss") }
-      #expect(losses[2].count == 9)
-      #expect(losses[0] + losses[1] == losses[2], "from \(place)")
-    }
+    let first = try probe("sharded", 2, options + ["steps=6"], config: config).succeeded()
+    let path = "\(first.folder.path)/checkpoints/last.ckpt"
+    let second = try probe("sharded", 2, options + ["steps=9", "resume=\(path)"], config: config).succeeded()
+    let losses = try [first, second, whole].map { try $0.metrics.values("train/loss") }
+    #expect(losses[2].count == 9)
+    #expect(losses[0] + losses[1] == losses[2])
   }
 
   @Test("A rank that is killed ends the others", arguments: [2, 3])
