@@ -21,7 +21,7 @@ struct BaguaRunTests {
     arguments: [
       "gradient_allreduce", "bytegrad, hierarchical: false", "decentralized, hierarchical: false",
       "decentralized, hierarchical: false, peer_selection_mode: shift_one",
-      "low_precision_decentralized, hierarchical: false", "async, sync_interval_ms: 5, warmup_steps: 20",
+      "low_precision_decentralized, hierarchical: false", "async, sync_interval_ms: 20, warmup_steps: 100",
     ])
   func digits(_ algorithm: String) throws {
     let accuracy = try Self.accuracy("{name: bagua, algorithm: \(algorithm)}")
