@@ -22,12 +22,12 @@ extern "C" {
 
 const char* ct_version(void) { return TORCH_VERSION; }
 void ct_set_thread_count(int count) { at::set_num_threads(count); }
-void ct_keep_freed_memory(intptr_t bytes) {
+void ct_keep_freed_memory(intptr_t bytes, intptr_t largest_block) {
 #ifdef __GLIBC__
   const char* tunables = std::getenv("GLIBC_TUNABLES");
   if (std::getenv("MALLOC_TRIM_THRESHOLD_") || (tunables && std::strstr(tunables, "glibc.malloc."))) return;
   // 32 MB is the largest threshold that glibc takes; larger blocks are mapped and unmapped one by one.
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_MMAP_THRESHOLD, static_cast<int>(std::clamp<intptr_t>(largest_block, 1 << 16, 32 << 20)));
   mallopt(M_TRIM_THRESHOLD, static_cast<int>(std::clamp<intptr_t>(bytes, 0, INT_MAX)));
   mallopt(M_TOP_PAD, 64 << 20);
 #endif

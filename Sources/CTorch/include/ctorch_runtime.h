@@ -5,8 +5,9 @@ CT_BEGIN
 const char *ct_version(void);
 void ct_set_thread_count(int count);
 int ct_thread_count(void);
-/// Keeps up to `bytes` of freed memory in the process, unless the environment has settings for malloc.
-void ct_keep_freed_memory(intptr_t bytes);
+/// Keeps up to `bytes` of freed memory in the process, in blocks of at most `largest_block` bytes, unless the environment has
+/// settings for malloc.
+void ct_keep_freed_memory(intptr_t bytes, intptr_t largest_block);
 /// Number of CUDA devices that libtorch can use; 0 for a CPU build.
 int ct_cuda_device_count(void);
 bool ct_set_deterministic(bool enabled, bool warn_only);

@@ -10,14 +10,18 @@ final class ShardedParameter {
   let shape: [Int]
   let count: Int
   let dtype: DType
+  /// Where it is gathered.
+  let device: Device
 
-  init(name: String, holders: [AnyParameter]) {
+  /// - Parameter home: where a parameter is that has no memory yet.
+  init(name: String, holders: [AnyParameter], home: Device) {
     self.name = name
     self.holders = holders
     let tensor = holders[0].tensor
     shape = tensor.shape
     count = tensor.count
     dtype = tensor.dtype
+    device = tensor.device.kind == .meta ? home : tensor.device
   }
 
   /// The property by which optimizers and placements name it.

@@ -20,8 +20,12 @@ extension ShardedUnit {
     state = .present
   }
 
+  /// Gives the memory of the gathered unit back, unless a graph may need it that no module's call belongs to.
+  func freeUnlessPinned() { if !isPinned { free() } }
+
   /// Gives the memory of the gathered unit back.
   func free() {
+    isPinned = false
     guard isFreed, case .present = state else { return }
     full.resizeStorage(to: 0)
     state = .absent

@@ -59,6 +59,8 @@ final class ShardedUnit {
   /// The reduced gradients of this rank's elements.
   var reduced: Tensor?
   var isReady = false
+  /// Whether gradients of this step are themselves differentiable: their graph may need the parameters at any time.
+  var isPinned = false
   var hooks: [GradientHook?]
 
   /// - Parameters:
@@ -80,8 +82,7 @@ final class ShardedUnit {
     masterType = isReal ? options.masterType ?? own : own
     computeType = isReal ? options.parameterType ?? own : own
     reduceType = options.reduceType ?? (own == .float64 ? .float64 : .float32)
-    let device = unit.parameters[0].holder.tensor.device
-    let place = device.kind == .meta ? Device.cpu : device
+    let place = unit.parameters[0].device
     hasArrived = Array(repeating: false, count: parameters.count)
     isPacked = hasArrived
     hooks = Array(repeating: nil, count: parameters.count)
@@ -132,9 +133,11 @@ final class ShardedUnit {
     gatheredVersion = version
   }
 
-  /// Gives back all memory, when the properties hold whole parameters again.
+  /// Gives back all memory, also what optimizers still refer to: the properties are about to hold whole parameters again.
   func end() {
     state = .absent
+    for tensor in leaves + shards { tensor.gradient = nil }
+    shard?.resizeStorage(to: 0)
     shard = nil
     shards = shards.map { Tensor.empty([0], dtype: $0.dtype) }
     full.resizeStorage(to: 0)

@@ -30,7 +30,10 @@ extension ShardingEngine {
   /// The gradient of an output of a unit is there: the unit computes next, also when a step takes gradients by itself.
   func willRunBackward(of numbers: [Int]) {
     attempt {
-      for number in numbers { try makePresent(number) }
+      for number in numbers {
+        try makePresent(number)
+        if isGradientEnabled { units[number].isPinned = true }
+      }
       guard phase == .backward, options.prefetchesBackward, let first = numbers.first,
         let place = lastOrder.lastIndex(of: first)
       else {
@@ -70,7 +73,7 @@ extension ShardingEngine {
   /// Frees a unit whose last gradient has arrived, unless a parameter without one may still be needed.
   private func freeAfterBackward(_ unit: ShardedUnit) {
     guard unit.module !== module, unit.leaves.allSatisfy(\.requiresGradient) else { return }
-    if isSynchronizing || options.reshardAfterForward { unit.free() }
+    if isSynchronizing || options.reshardAfterForward { unit.freeUnlessPinned() }
   }
 
   /// Starts the reductions that are next, which keeps them in the same order on all ranks.
@@ -147,7 +150,7 @@ extension ShardingEngine {
   private func freeUnits() throws {
     for unit in units {
       try unit.finishGather()
-      if isSynchronizing || (options.reshardAfterForward && unit.module !== module) { unit.free() }
+      if isSynchronizing || (options.reshardAfterForward && unit.module !== module) { unit.freeUnlessPinned() }
     }
   }
 

@@ -11,6 +11,7 @@ extension ShardingEngine {
       unit.markStale()
       if !unit.isFreed { try unit.startGather() }
     }
+    for unit in units where unit.isPinned { unit.free() }
     phase = .forward
     order = []
   }
@@ -41,7 +42,7 @@ extension ShardingEngine {
       isNoticed = !outputs.isEmpty || numbers.allSatisfy { !units[$0].isTrained }
     }
     guard isNoticed, options.reshardAfterForward || !isGradientEnabled else { return }
-    for number in numbers where !(isGradientEnabled && number == lastOrder.last) { units[number].free() }
+    for number in numbers where !(isGradientEnabled && number == lastOrder.last) { units[number].freeUnlessPinned() }
   }
 
   /// Remembers the order of the units, and gathers the next one while this one computes.
@@ -72,7 +73,7 @@ extension ShardingEngine {
         missing -= 1
         if missing == 0 {
           missing = total
-          if phase == .backward { for number in frozen { units[number].free() } }
+          if phase == .backward { for number in frozen { units[number].freeUnlessPinned() } }
         }
         return nil
       }

@@ -57,11 +57,13 @@ public final class ShardingEngine {
   /// Partitions the parameters of `module`. Called on all ranks; the numbers of rank 0 count.
   ///
   /// - Parameters:
+  ///   - device: where parameters are that have no memory yet.
   ///   - place: where the processes meet; nil for a single one.
   ///   - initial: the whole value of a parameter, asked for on rank 0.
   /// - Throws: ``ConfigurationError`` for options that do not fit the model or the number of ranks.
   init(
-    _ module: Module, _ options: ShardingOptions, place: ProcessWorld?, group: ProcessGroup?, timeout: Double,
+    _ module: Module, _ options: ShardingOptions, device: Device = .cpu, place: ProcessWorld?, group: ProcessGroup?,
+    timeout: Double,
     initial: @escaping (AnyParameter) throws -> Tensor
   ) throws {
     self.module = module
@@ -78,7 +80,8 @@ public final class ShardingEngine {
       options.stage == .parameters
       ? try ShardingPlan(
         wrapping: module, options.wrapPolicy, persistence: options.persistenceThreshold,
-        buckets: options.bucketByteCount) : try ShardingPlan(buckets: options.bucketByteCount, of: module)
+        buckets: options.bucketByteCount, home: device)
+      : try ShardingPlan(buckets: options.bucketByteCount, of: module, home: device)
     var loads = Array(repeating: 0, count: mesh.shards)
     let partitions = plan.units.map { unit in
       UnitPartition(
@@ -184,11 +187,9 @@ public final class ShardingEngine {
     try Tensor.outsideModes {
       for number in units.indices {
         let unit = units[number]
-        for (index, whole) in (try unit.gatherWhole() ?? []).enumerated() {
-          unit.leaves[index].gradient = nil
-          unit.parameters[index].hold(whole)
-        }
+        let wholes = try unit.gatherWhole() ?? []
         unit.end()
+        for (index, whole) in wholes.enumerated() { unit.parameters[index].hold(whole) }
       }
     }
     detach()

@@ -17,8 +17,8 @@ struct ShardingPlan {
   let units: [Unit]
 
   /// Groups of parameters in the order of the model, each of one type and at most `byteCount` bytes, that stay gathered.
-  init(buckets byteCount: Int, of module: Module) throws(ConfigurationError) {
-    units = Self.buckets(try Self.parameters(of: module).map(\.parameter), byteCount)
+  init(buckets byteCount: Int, of module: Module, home: Device = .cpu) throws(ConfigurationError) {
+    units = Self.buckets(try Self.parameters(of: module, home).map(\.parameter), byteCount)
   }
 
   /// A unit for each module that `policy` chooses and one for the rest.
@@ -26,13 +26,14 @@ struct ShardingPlan {
   /// - Parameters:
   ///   - persistence: parameters with fewer elements stay gathered.
   ///   - byteCount: of the groups that stay gathered.
+  ///   - home: where parameters are that have no memory yet.
   init(
-    wrapping module: Module, _ policy: WrapPolicy, persistence: Int, buckets byteCount: Int
+    wrapping module: Module, _ policy: WrapPolicy, persistence: Int, buckets byteCount: Int, home: Device = .cpu
   ) throws(ConfigurationError) {
     let wrapped = try policy.units(in: module)
     var members: [[ShardedParameter]] = Array(repeating: [], count: wrapped.count + 1)
     var persistent: [ShardedParameter] = []
-    for (parameter, paths) in try Self.parameters(of: module) {
+    for (parameter, paths) in try Self.parameters(of: module, home) {
       if parameter.count < persistence {
         persistent.append(parameter)
       } else {
@@ -61,7 +62,7 @@ struct ShardingPlan {
 
   /// The parameters of a module, each once, with the paths of the properties that hold it.
   private static func parameters(
-    of module: Module
+    of module: Module, _ home: Device
   ) throws(ConfigurationError) -> [(parameter: ShardedParameter, paths: [String])] {
     var order: [OpaquePointer] = []
     var found: [OpaquePointer: (holders: [AnyParameter], paths: [String])] = [:]
@@ -75,7 +76,7 @@ struct ShardingPlan {
       found[key]?.paths.append(name)
     }
     return order.compactMap { key in
-      found[key].map { (ShardedParameter(name: $0.paths[0], holders: $0.holders), $0.paths) }
+      found[key].map { (ShardedParameter(name: $0.paths[0], holders: $0.holders, home: home), $0.paths) }
     }
   }
 
@@ -85,7 +86,7 @@ struct ShardingPlan {
     for parameter in parameters {
       let place = groups.firstIndex {
         $0[0].dtype == parameter.dtype && $0[0].isTrained == parameter.isTrained
-          && $0[0].holder.tensor.device == parameter.holder.tensor.device
+          && $0[0].device == parameter.device
       }
       if let place { groups[place].append(parameter) } else { groups.append([parameter]) }
     }

@@ -75,8 +75,13 @@ open class ShardedStrategy: ParallelStrategy {
 
   private func makeEngine() throws {
     guard let module else { return }
+    let options = try makeShardingOptions()
+    if rootDevice == .cpu, options.stage == .parameters {
+      // Units come and go, and would leave holes among smaller tensors.
+      TorchRuntime.keepFreedMemory(1 << 30, inBlocksUpTo: 4 << 20)
+    }
     engine = try ShardingEngine(
-      module, try makeShardingOptions(), place: launcher.world, group: group, timeout: timeout
+      module, options, device: rootDevice, place: launcher.world, group: group, timeout: timeout
     ) { try $0.isDeferred ? $0.initialTensor() : $0.tensor.detached() }
     if let scaler = (precision as? MixedPrecision)?.scaler, let group, group.size > 1 {
       scaler.agreement = { found in try group.allReduce(found, by: .maximum) }

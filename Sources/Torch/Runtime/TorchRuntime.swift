@@ -14,9 +14,13 @@ public enum TorchRuntime {
   /// Keeps freed memory in the process for the next tensors, up to `bytes` (at most 2 GB), instead of returning it to
   /// the system after every step and having it cleared and mapped again in the next.
   ///
-  /// Blocks above 32 MB are still returned. Settings of malloc in the environment (`GLIBC_TUNABLES`,
-  /// `MALLOC_TRIM_THRESHOLD_`) win.
-  public static func keepFreedMemory(_ bytes: Int) { ct_keep_freed_memory(bytes) }
+  /// Settings of malloc in the environment (`GLIBC_TUNABLES`, `MALLOC_TRIM_THRESHOLD_`) win.
+  ///
+  /// - Parameter largestBlock: blocks with more bytes are still returned; at most 32 MB. What is kept also has holes that
+  ///   large blocks do not fit into, so less is kept in vain when they are returned.
+  public static func keepFreedMemory(_ bytes: Int, inBlocksUpTo largestBlock: Int = 32 << 20) {
+    ct_keep_freed_memory(bytes, largestBlock)
+  }
 
   /// CUDA devices that libtorch can use; 0 for a CPU build.
   public static var cudaDeviceCount: Int { Int(ct_cuda_device_count()) }

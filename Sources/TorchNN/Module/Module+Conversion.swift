@@ -20,7 +20,7 @@ extension Module {
 
   /// Moves all parameters, their gradients and all buffers to `device`.
   public final func to(_ device: Device) {
-    convert { $0.device == device ? $0 : $0.to(device) }
+    convert { $0.device == device || $0.device.kind == .meta ? $0 : $0.to(device) }
   }
 
   /// Converts all floating-point parameters, their gradients and floating-point buffers to `dtype`.
