@@ -21,8 +21,23 @@ struct ShardedParityTests {
         (2, ["strategy=ddp_sharded"]), (3, ["strategy=ddp_sharded_spawn_find_unused_parameters_false"]),
         (2, ["strategy=fsdp-units"]), (3, ["strategy=fsdp-units"]), (1, ["strategy=fsdp-units"]),
         (2, ["strategy=engine", "stage=3", "every-micro-batch", "wrap=types"]),
-        (2, ["strategy=engine", "stage=1"]),
+        (2, ["strategy=engine", "stage=1"]), (2, ["strategy=fsdp-none"]), (2, ["strategy=fsdp-keep"]),
+        (4, ["strategy=fsdp-hybrid"]),
       ])
+  }
+
+  /// Products of bfloat16 numbers are rounded to 8 bits, and other batch sizes give other sums of them.
+  @Test("A hundred steps in mixed precision stay close to one device")
+  func hundredMixedSteps() throws {
+    let options = ["steps=100", "accumulate=2", "clip=0.05", "schedule=cosine", "precision=bf16-mixed"]
+    let expected = try ShardedRun(1, options).losses
+    for (ranks, strategy) in [(2, "fsdp-units"), (3, "fsdp-units"), (3, "ddp_sharded")] {
+      let found = try ShardedRun(ranks, options + ["strategy=\(strategy)"]).losses
+      try #require(found.count == expected.count && !found.isEmpty)
+      for (step, pair) in zip(found, expected).enumerated() {
+        expectClose(pair.0, pair.1, within: 2e-2, "\(strategy) on \(ranks): loss of row \(step)")
+      }
+    }
   }
 
   @Test("All layouts and stages, with parameters that several blocks share")
@@ -67,6 +82,25 @@ struct ShardedParityTests {
   @Test("Two optimizers that the module steps by itself")
   func manual() throws {
     try compare(["manual"], with: [(2, ["strategy=fsdp-units"]), (2, ["strategy=ddp_sharded"])])
+  }
+
+  @Test("A step that takes gradients by itself, and gradients of them", arguments: ["attack", "penalty"])
+  func ownGradients(kind: String) throws {
+    try compare(
+      ["own=\(kind)"],
+      with: [
+        (2, ["strategy=fsdp-units"]), (3, ["strategy=engine", "stage=3", "wrap=layers"]), (2, ["strategy=ddp_sharded"]),
+      ])
+  }
+
+  @Test("Whoever writes into parameters between steps is not overlooked")
+  func written() throws {
+    try compare(
+      ["shrinking"],
+      with: [
+        (2, ["strategy=ddp_sharded"]), (2, ["strategy=engine", "stage=3", "persistence=20"]),
+        (3, ["strategy=fsdp-keep"]),
+      ])
   }
 
   @Test("Mixed precision is that of ddp; float16 agrees on what overflows", arguments: ["bf16-mixed", "fp16"])

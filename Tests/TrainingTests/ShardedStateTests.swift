@@ -98,6 +98,36 @@ struct ShardedStateTests {
     #expect(zip(rows[0], rows[1]).allSatisfy { abs($0 - $1) < 1e-9 })
   }
 
+  @Test("A rank that is killed between two gathers: the others end, and the report names it", arguments: [2, 3])
+  func killed(ranks: Int) throws {
+    let run = try ShardedRun(ranks, ["strategy=fsdp-units", "kill", "steps=20"]).probe
+    #expect(run.status == 137)
+    #expect(run.run.errors.contains("rank 1 was killed by SIGKILL"), "\(run.run.errors)")
+  }
+
+  /// AdamW in float32: 4 bytes of parameters, 4 of gradients and 8 of state, each divided by the ranks from its stage on.
+  @Test("State takes what the stage says, and the memory of the whole model is given back", arguments: 1...3)
+  func bytes(stage: Int) throws {
+    let count = 16 * (1024 * 1024 + 1024)
+    for ranks in 1...3 {
+      let run = try ProbeRun("sharded-memory", ranks, "stage=\(stage)").succeeded()
+      let lines = run.run.outputLines.map(numbers)
+      #expect(lines.count == ranks)
+      let divisors = [stage >= 3 ? ranks : 1, stage >= 2 ? ranks : 1, ranks]
+      for line in lines {
+        try #require(line.count >= 4)
+        for (found, (size, divisor)) in zip(line.suffix(4), zip([4, 4, 8], divisors)) {
+          let expected = Double(count * size / divisor)
+          #expect(abs(found / expected - 1) < 0.05, "\(found) instead of \(expected) on \(ranks)")
+        }
+        if stage == 3, ranks > 1 {
+          let share = Double(count * 4) * (1 - 1 / Double(ranks))
+          #expect(line.last ?? 0 > share * 0.6, "\(line) of \(share) bytes")
+        }
+      }
+    }
+  }
+
   @Test("What does not fit is told before the first step")
   func badInput() throws {
     let cases: [(ranks: Int, options: [String], words: [String])] = [

@@ -125,32 +125,54 @@ struct Suite {
     rows.append(row("W5, peak of a rank, fsdp on 2", [peak], "peak_mib", nil, "MiB", "peak_mib", .atMost(900, "MiB")))
     if let other = try runner.measurePython("fsdp2.py", "--workload", "w5", "--steps", "2") {
       let both = peak.merging(["other": other["peak_mib"] ?? .nan]) { $1 }
+        let found = try runner.measure("sharded-state", "--stage", "\(stage)", devices: devices)
+        rows.append(
+          row(
+            "W5, state per rank / formula, stage \(stage) on \(devices)", [found], "mib", "formula_mib", "MiB",
+            "deviation_percent", .atMost(5, "% off")))
+      }
+    }
+    var peaks: [String: Double] = [:]
+    for strategy in ["fsdp", "deepspeed_stage_3", "ddp"] {
+      note("sharded-memory: peak of \(strategy)")
+      peaks[strategy] = try runner.measure("sharded-peak", devices: 2, strategy: strategy)["peak_mib"]
+    }
+    note("sharded-memory: peak of PyTorch FSDP2")
+    peaks["FSDP2"] = try runner.measurePython("fsdp2.py", "--workload", "w5", "--steps", "2")?["peak_mib"]
+    for (strategy, target) in [
+      ("fsdp", Row.Target.atMost(900, "MiB")), ("deepspeed_stage_3", .atMost(900, "MiB")), ("ddp", .none("MiB")),
+    ] {
       rows.append(
         row(
-          "W5, the same / PyTorch FSDP2", [both.merging(["ratio": both["peak_mib"]! / both["other"]!]) { $1 }],
-          "peak_mib", "other", "MiB", "ratio", .atMost(1, "x")))
+          "W5, peak of a rank, \(strategy) on 2 / FSDP2", [peaks], strategy, peaks["FSDP2"].map { _ in "FSDP2" }, "MiB",
+          strategy, target))
     }
     return rows
   }
 
+  /// Steps of the same model in the same units, in turn.
   private func shardedSteps() throws -> [Row] {
     let results = try repeated("sharded-steps") { () -> [String: Double] in
       let name = "steps_per_second"
       var values: [String: Double] = [:]
-      for strategy in ["fsdp", "ddp_sharded", "ddp"] {
+      for strategy in ["fsdp", "deepspeed_stage_3", "ddp_sharded", "ddp"] {
         values[strategy] = try runner.measure("sharded-steps", devices: 2, strategy: strategy)[name]
       }
-      if let other = try runner.measurePython("fsdp2.py")?[name] { values["fsdp2"] = other }
-      values["fsdp2_ratio"] = (values["fsdp"] ?? .nan) / (values["fsdp2"] ?? .nan)
-      values["ddp_ratio"] = (values["ddp_sharded"] ?? .nan) / (values["ddp"] ?? .nan)
+      if let other = try runner.measurePython("fsdp2.py")?[name] {
+        values["FSDP2"] = other
+        for strategy in ["fsdp", "deepspeed_stage_3"] {
+          values[strategy + " ratio"] = (values[strategy] ?? .nan) / other
+        }
+      }
+      values["ddp_sharded ratio"] = (values["ddp_sharded"] ?? .nan) / (values["ddp"] ?? .nan)
       return values
     }
-    let own = row(
-      "W3, ddp_sharded on 2 / ddp on 2", results, "ddp_sharded", "ddp", "steps/s", "ddp_ratio", .atLeast(0.9, "x"))
-    guard runner.python != nil else { return [own] }
-    return [
-      row("W3, fsdp on 2 / PyTorch FSDP2", results, "fsdp", "fsdp2", "steps/s", "fsdp2_ratio", .atLeast(1, "x")), own,
-    ]
+    var pairs = [("ddp_sharded", "ddp", 0.9)]
+    if runner.python != nil { pairs += [("fsdp", "FSDP2", 1), ("deepspeed_stage_3", "FSDP2", 1)] }
+    return pairs.map { own, other, limit in
+      row(
+        "W3, \(own) on 2 / \(other) on 2", results, own, other, "steps/s", own + " ratio", .atLeast(limit, "x"))
+    }
   }
 
   private func replicas() throws -> [Row] {

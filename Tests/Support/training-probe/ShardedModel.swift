@@ -1,3 +1,4 @@
+import Glibc
 import Stratagem
 
 /// Blocks in a list, as transformers have them, with what makes life hard for sharding on request: shared, frozen and unused
@@ -50,7 +51,10 @@ final class ShardedModel: LightningModule<[Tensor]> {
 
   func callAsFunction(_ input: Tensor, _ index: Int = 0) -> Tensor {
     var x = stem(input)
-    for block in blocks { x = block(x) }
+    for block in blocks {
+      x = block(x)
+      if options.has("kill"), index == 2, trainer?.rank == 1 { raise(SIGKILL) }
+    }
     if let extra, options["unused"] == "odd", index % 2 == 1 { x = x + extra(x) }
     if let extra, options["unused"] == "rank", trainer?.rank == 1, index % 2 == 1 { x = x + extra(x) }
     return head(x)
@@ -60,6 +64,7 @@ final class ShardedModel: LightningModule<[Tensor]> {
     if options.has("fail"), index == 1, trainer?.rank == 1 { throw ProbeError(description: "rank 1 fails") }
     let loss = Functional.crossEntropy(self(batch[0], index), batch[1])
     log("train/loss", loss)
+    if let own = options["own"] { return .loss(loss + takeGradients(batch, isPenalty: own == "penalty")) }
     guard options.has("manual") else { return .loss(options.has("overflow") && index == 2 ? loss * 1e36 : loss) }
     // One half of the model after the other, each with an optimizer of its own.
     for (number, optimizer) in optimizers.enumerated() {
@@ -72,6 +77,17 @@ final class ShardedModel: LightningModule<[Tensor]> {
       }
     }
     return .skipped
+  }
+
+  /// A loss from gradients that the step takes by itself: those of the inputs, which are penalized or added to them.
+  private func takeGradients(_ batch: [Tensor], isPenalty: Bool) -> Tensor {
+    let input = batch[0].detached()
+    input.requiresGradient = true
+    let count = Double(input.size(0))
+    let loss = Functional.crossEntropy(self(input), batch[1]) * count
+    let gradient = Tensor.gradients(of: [loss], withRespectTo: [input], createGraph: isPenalty)[0]
+    let other = Functional.crossEntropy(self(batch[0] + (isPenalty ? input.detached() : gradient * 0.5)), batch[1])
+    return isPenalty ? other + gradient.square().sum() / count : other
   }
 
   override func validationStep(_ batch: [Tensor], at index: Int) throws -> StepOutput {

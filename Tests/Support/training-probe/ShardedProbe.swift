@@ -1,5 +1,14 @@
 import Stratagem
 
+/// Writes into all parameters between steps, on each rank into what it holds.
+private final class Shrinking: Callback {
+  override func onTrainBatchEnd(_ trainer: Trainer, _ index: Int) throws {
+    for parameter in trainer.module?.parameters() ?? [] {
+      withoutGradients { parameter.tensor.multiply(by: Scalar(0.9)) }
+    }
+  }
+}
+
 /// Scenarios of sharded strategies. Each step has the same samples on any number of ranks.
 struct ShardedProbe {
   let options: ProbeOptions
@@ -30,7 +39,7 @@ struct ShardedProbe {
       strategy: strategy, accelerator: "cpu", devices: .count(options.devices), precision: try precision,
       until: .steps(options.int("steps", 10)), accumulate: options.int("accumulate", 1),
       clipNorm: options.double("clip"), validationInterval: .all, logInterval: 1,
-      callbacks: options.has("summary") ? [ModelSummary()] : [],
+      callbacks: (options.has("summary") ? [ModelSummary()] : []) + (options.has("shrinking") ? [Shrinking()] : []),
       stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) }, output: options.folder, progress: .silent
     )
   }

@@ -13,6 +13,8 @@ do {
     try MatrixProbe(options: options).run()
   } else if options.scenario == "sharded" {
     try ShardedProbe(options: options).run()
+  } else if options.scenario == "sharded-memory" {
+    try ShardedMemoryProbe(options: options).run()
   } else {
     try Probe(options).run()
   }
