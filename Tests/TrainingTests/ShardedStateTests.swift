@@ -109,7 +109,7 @@ struct ShardedStateTests {
   @Test("State takes what the stage says, and the memory of the whole model is given back", arguments: 1...3)
   func bytes(stage: Int) throws {
     let count = 16 * (1024 * 1024 + 1024)
-    for ranks in 1...3 {
+    for ranks in stage == 3 ? [1, 2, 3] : [2] {
       let run = try ProbeRun("sharded-memory", ranks, "stage=\(stage)").succeeded()
       let lines = run.run.outputLines.map(numbers)
       #expect(lines.count == ranks)

@@ -7,7 +7,8 @@ extension ShardingEngine {
   func willRunForward() throws {
     try throwFailure()
     // Whoever writes into parameters between steps, as weight averaging does, does so on all ranks.
-    for unit in units where unit.isPresent && unit.version != unit.gatheredVersion {
+    for unit in units where !unit.isAbsent && unit.version != unit.gatheredVersion {
+      try unit.finishGather()
       unit.markStale()
       if !unit.isFreed { try unit.startGather() }
     }
