@@ -54,4 +54,16 @@ final class Replica {
       }
     }
   }
+
+  /// Runs backward of a step on the calling thread. A forward that is repeated in it, of a checkpointed layer, reads and draws
+  /// what it did in the step.
+  func runBackward(state: ThreadState, _ body: () throws -> Void) throws {
+    ThreadSlot.value = Unmanaged.passUnretained(self).toOpaque()
+    defer { ThreadSlot.value = nil }
+    if index == 0 { return try body() }
+    try state.apply {
+      guard let generator else { return try body() }
+      try generator.serveThread(seed: 0, body)
+    }
+  }
 }

@@ -118,7 +118,7 @@ final class ReplicaGroup {
     let state = ThreadState()
     try each(active, rows: nil) { index in
       guard let part = parts[index], part.loss.requiresGradient else { return }
-      try inState(state, index) {
+      try replicas[index].runBackward(state: state) {
         try withErrorScope {
           part.loss.backward(gradient: withoutGradients { seed.to(part.loss.device) * part.weight })
         }
@@ -146,10 +146,6 @@ final class ReplicaGroup {
     return try zip(parts, replicas).map { part, replica in
       replica.device == replicas[0].device ? part : try part.moved(to: replica.device)
     }
-  }
-
-  private func inState(_ state: ThreadState, _ index: Int, _ body: () throws -> Void) throws {
-    if index == 0 { try body() } else { try state.apply(body) }
   }
 
   /// Runs each part in its replica and merges what they logged.

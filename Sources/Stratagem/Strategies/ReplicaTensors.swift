@@ -21,9 +21,10 @@ final class ReplicaTensors {
     var hasCopies = false
     /// What the replicas were given of a parameter.
     var given: [Tensor] = []
-    /// Versions of the source and of the copies after the last copying.
+    /// The parameter's version when it was copied to other devices.
     var version: Int64 = -1
-    var copies: [(tensor: Tensor, version: Int64)] = []
+    /// What the replicas have of a buffer.
+    var copies: [Tensor] = []
 
     init(_ holder: TensorHolder, replicas: Int) {
       self.holder = holder
@@ -157,25 +158,19 @@ final class ReplicaTensors {
     }
   }
 
-  /// Brings the copies of a buffer up to date where they, or the buffer, have changed.
+  /// Brings the copies of a buffer up to date: always, because running statistics change without a new version.
   private func refresh(_ slot: Slot) {
     guard let source = slot.source else { return }
-    let version = source.version
-    let isUnchanged = version >= 0 && version == slot.version
     for index in slot.tensors.indices {
       if index >= slot.copies.count {
-        slot.copies.append((source.replicaCopy(on: devices[index]), 0))
-      } else if slot.copies[index].tensor.shape != source.shape {
-        slot.copies[index].tensor = source.replicaCopy(on: devices[index])
+        slot.copies.append(source.replicaCopy(on: devices[index]))
+      } else if slot.copies[index].shape != source.shape {
+        slot.copies[index] = source.replicaCopy(on: devices[index])
       } else {
-        let copy = slot.copies[index]
-        if isUnchanged, copy.version == copy.tensor.version, slot.tensors[index] === copy.tensor { continue }
-        withoutGradients { copy.tensor.copy(from: source) }
+        withoutGradients { slot.copies[index].copy(from: source) }
       }
-      slot.copies[index].version = slot.copies[index].tensor.version
-      slot.tensors[index] = slot.copies[index].tensor
+      slot.tensors[index] = slot.copies[index]
     }
-    slot.version = version
   }
 
   /// The elements of all trained parameters.
