@@ -19,6 +19,7 @@ import TorchDistributed
     try server.set("a", "text")
     #expect(try client.get("a") == Array("text".utf8))
     try client.set("a", [0, 255, 10])
+    #expect(try client.get("a") == [0, 255, 10])
     #expect(try server.get("a") == [0, 255, 10])
     try client.set("empty", [UInt8]())
     #expect(try server.get("empty").isEmpty)
@@ -39,6 +40,8 @@ import TorchDistributed
     let (server, client) = try pair()
     #expect(try !client.contains("a"))
     try server.set("a", "1")
+    // Setting does not wait for an answer.
+    try client.wait(for: "a", timeout: 20)
     #expect(try client.contains("a"))
     try client.remove("a")
     #expect(try !server.contains("a"))
