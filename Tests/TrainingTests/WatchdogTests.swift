@@ -35,8 +35,8 @@ struct WatchdogTests {
     #expect(told.contains("rank 1 did not answer; its process "))
     #expect(told.contains("is stopped (state T"))
     #expect(run.failure.contains("a rank waited for the others longer than the timeout of 2.5 s:"))
+    // At the end another rank's failure may already have woken it up, to end it.
     #expect(run.failure.contains("rank 1 did not answer; its process "))
-    #expect(run.failure.contains("is stopped (state T"))
   }
 
   @Test("Rank 0 stopped with SIGSTOP, where it is a worker")
@@ -44,8 +44,8 @@ struct WatchdogTests {
     let run = try stopping(rank: 0, "spawn")
     #expect(run.status == 1)
     #expect(run.run.errors.contains("Stratagem: a rank has waited for the others for more than 0.3 s"))
+    #expect(run.run.errors.contains("is stopped (state T"))
     #expect(run.failure.contains("rank 0 did not answer; its process "))
-    #expect(run.failure.contains("is stopped (state T"))
   }
 
   @Test("A rank that is stuck in the user's code", arguments: methods, [0, 1])
