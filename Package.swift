@@ -86,7 +86,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], path: "Examples/custom-strategy", exclude: ["README.md"]),
     // Programs that tests start as processes, and how tests find them.
-    .target(name: "RunningProcesses", path: "Tests/Support/running-processes"),
+    .target(
+      name: "RunningProcesses", dependencies: ["Stratagem"], path: "Tests/Support/running-processes"),
     .executableTarget(name: "launch-probe", dependencies: ["Stratagem"], path: "Tests/Support/launch-probe"),
     .executableTarget(
       name: "collective-probe", dependencies: ["Stratagem", "Torch", "TorchDistributed", "TorchNN", "TorchOptim"],

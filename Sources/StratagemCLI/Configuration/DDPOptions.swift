@@ -30,31 +30,17 @@ struct DDPOptions: Codable {
     if case .text(let name) = presets["start"], let method = StartMethod(rawValue: name) {
       own.startMethod.value = method
     }
-    let defaults = try ConfigEncoder.encode(own)
-    let path = ["trainer", "strategy"]
-    var merge = ConfigMerge(defaults, path: path)
-    merge.add(ConfigNode(content: .map(options), origin: origin))
-    let (value, problems) = try ConfigDecoder.decode(DDPOptions.self, from: merge.root, defaults: defaults, path: path)
-    var all = merge.problems + problems
-    for (name, number) in [("bucketMegabytes", value.bucketMegabytes), ("timeout", value.timeout)]
-    where !(number > 0 && number.isFinite) {
-      all.append(
-        .init(
-          "trainer.strategy.\(name)",
-          "\((options[name]?.origin ?? origin).prefix)trainer.strategy.\(name) is \(number); give a number above 0"))
-    }
+    var reader = try StrategyOptionReader(options, over: own, origin)
+    let value = reader.value
+    reader.requirePositive([("bucketMegabytes", value.bucketMegabytes), ("timeout", value.timeout)])
     for (name, number, least) in [
       ("powerSGDRank", value.powerSGDRank, 1), ("hookStartStep", value.hookStartStep, 0),
       ("hookGroupSize", value.hookGroupSize, 0),
       ("modelAveragingPeriod", value.modelAveragingPeriod, 0),
     ] where number < least {
-      all.append(
-        .init(
-          "trainer.strategy.\(name)",
-          "\((options[name]?.origin ?? origin).prefix)trainer.strategy.\(name) is \(number); give at least \(least)"))
+      reader.report(name, "is \(number); give at least \(least)")
     }
-    if let error = ConfigurationError(all) { throw error }
-    return value
+    return try reader.result()
   }
 
   var strategy: DDPStrategy {

@@ -16,29 +16,16 @@ struct HorovodOptions: Codable {
 
   /// Reads options over the usual ones.
   static func read(_ options: ConfigNode.Map, _ origin: ConfigOrigin) throws -> HorovodOptions {
-    let defaults = try ConfigEncoder.encode(HorovodOptions())
-    let path = ["trainer", "strategy"]
-    var merge = ConfigMerge(defaults, path: path)
-    merge.add(ConfigNode(content: .map(options), origin: origin))
-    let (value, problems) = try ConfigDecoder.decode(
-      HorovodOptions.self, from: merge.root, defaults: defaults, path: path)
-    var all = merge.problems + problems
-    func require(_ name: String, _ number: Double?, _ isUsable: (Double) -> Bool, _ hint: String) {
-      guard let number, !isUsable(number) else { return }
-      let prefix = (options[name]?.origin ?? origin).prefix
-      all.append(.init("trainer.strategy.\(name)", "\(prefix)trainer.strategy.\(name) is \(number); \(hint)"))
-    }
-    for (name, number) in [
+    var reader = try StrategyOptionReader(options, over: HorovodOptions(), origin)
+    let value = reader.value
+    reader.requirePositive([
       ("gradientPredivideFactor", value.gradientPredivideFactor), ("timeout", value.timeout),
       ("stallNotice", value.stallNotice),
-    ] {
-      require(name, number, { $0 > 0 && $0.isFinite }, "give a number above 0")
+    ])
+    if let threshold = value.fusionThreshold, threshold < 0 {
+      reader.report("fusionThreshold", "is \(Double(threshold)); give a number of bytes, or 0 for no fusion")
     }
-    require(
-      "fusionThreshold", value.fusionThreshold.map(Double.init), { $0 >= 0 },
-      "give a number of bytes, or 0 for no fusion")
-    if let error = ConfigurationError(all) { throw error }
-    return value
+    return try reader.result()
   }
 
   var strategy: HorovodStrategy {

@@ -50,13 +50,12 @@ struct ShardedSetting {
       var usual = FSDP()
       if case .flag(let value) = alias.presets["offloadToCPU"] { usual.offloadToCPU = value }
       let value = try Self.read(options, usual, origin) { value in
-        let counts = [("replicas", value.replicas), ("shards", value.shards)].compactMap { name, count in
-          count.map { (name, Double($0)) }
-        }
-        return counts + [
-          ("minimumUnit", Double(value.minimumUnit)), ("maximumPrefetches", Double(value.maximumPrefetches)),
-          ("timeout", value.timeout),
+        let counts: [(name: String, count: Int?)] = [
+          ("replicas", value.replicas), ("shards", value.shards), ("minimumUnit", value.minimumUnit),
+          ("maximumPrefetches", value.maximumPrefetches),
         ]
+        let numbers: [(String, Double?)] = counts.map { ($0.name, $0.count.map { Double($0) }) }
+        return numbers + [("timeout", value.timeout)]
       }
       strategy = FSDPStrategy(
         wrapPolicy: .automatic(minimum: value.minimumUnit), sharding: value.sharding.value,
@@ -72,19 +71,10 @@ struct ShardedSetting {
   ///
   /// - Parameter positive: the numbers that have to be above 0.
   private static func read<Options: Codable>(
-    _ options: ConfigNode.Map, _ usual: Options, _ origin: ConfigOrigin, positive: (Options) -> [(String, Double)]
+    _ options: ConfigNode.Map, _ usual: Options, _ origin: ConfigOrigin, positive: (Options) -> [(String, Double?)]
   ) throws -> Options {
-    let defaults = try ConfigEncoder.encode(usual)
-    let path = ["trainer", "strategy"]
-    var merge = ConfigMerge(defaults, path: path)
-    merge.add(ConfigNode(content: .map(options), origin: origin))
-    let (value, problems) = try ConfigDecoder.decode(Options.self, from: merge.root, defaults: defaults, path: path)
-    var all = merge.problems + problems
-    for (name, number) in positive(value) where !(number > 0 && number.isFinite) {
-      let place = (options[name]?.origin ?? origin).prefix + "trainer.strategy.\(name)"
-      all.append(.init("trainer.strategy.\(name)", "\(place) is \(number); give a number above 0"))
-    }
-    if let error = ConfigurationError(all) { throw error }
-    return value
+    var reader = try StrategyOptionReader(options, over: usual, origin)
+    reader.requirePositive(positive(reader.value))
+    return try reader.result()
   }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Stratagem
 
 /// Processes by what their arguments or environment hold.
 ///
@@ -28,15 +29,7 @@ public enum RunningProcesses {
   }
 
   private static func all() -> [Int32] {
-    guard let folder = opendir("/proc") else { return [] }
-    defer { closedir(folder) }
-    let name = MemoryLayout<dirent>.offset(of: \.d_name)!
-    var pids: [Int32] = []
-    while let entry = readdir(folder) {
-      let text = (UnsafeRawPointer(entry) + name).assumingMemoryBound(to: CChar.self)
-      if let pid = Int32(String(cString: text)) { pids.append(pid) }
-    }
-    return pids
+    SystemFolder.entries(of: "/proc")?.compactMap { Int32($0) } ?? []
   }
 
   private static func bytes(of path: String) -> [UInt8] {
