@@ -32,8 +32,8 @@ struct DeepSpeedLayout {
     self.path = path
     archives = states
     let own = states.map { $0.value["optimizer_state_dict"] ?? $0.value }
-    stage = own.first?["zero_stage"]?.intValue ?? 0
-    optimizerStates = own.compactMap { $0["base_optimizer_state"] ?? $0["optimizer_state_dict"] }
+    stage = try states.first.map { try Self.stage(own[0], path: $0.path) } ?? 0
+    optimizerStates = own.compactMap { ($0["base_optimizer_state"] ?? $0["optimizer_state_dict"]).map(Self.byGroup) }
     if let partitions = own.first?["partition_count"] {
       let expected = (partitions.listValue?.first ?? partitions).intValue ?? states.count
       guard expected == states.count else {
@@ -48,13 +48,16 @@ struct DeepSpeedLayout {
     var offset = 0
     for (group, shapes) in (stage == 0 ? [] : model["param_shapes"]?.listValue ?? []).enumerated() {
       if !isCutEach { offset = 0 }
-      for (key, value) in shapes.dictionaryValue ?? [:] {
+      let gaps = own.first?["param_alignment_paddings"]?.listValue ?? []
+      let paddings = gaps.indices.contains(group) ? gaps[group].listValue ?? [] : []
+      for (number, (key, value)) in (shapes.dictionaryValue ?? [:]).enumerated() {
         let shape = value.listValue?.compactMap(\.intValue) ?? []
         let count = shape.reduce(1, *)
         let share = (count + world - 1) / world
         parameters.append(
           Parameter(name: key.text, shape: shape, group: group, offset: offset, share: isCutEach ? share : 0))
         offset += isCutEach ? share : count
+        if !isCutEach, paddings.indices.contains(number) { offset += paddings[number].intValue ?? 0 }
       }
     }
     self.parameters = parameters
@@ -82,6 +85,26 @@ struct DeepSpeedLayout {
       if let names = pair.listValue?.compactMap(\.stringValue), names.count == 2 { alias[names[0]] = names[1] }
     }
     self.alias = alias
+  }
+
+  /// The stage of ZeRO: a number, or an instance of DeepSpeed's enumeration, which is made from one. Its optimizer for bfloat16
+  /// lays weights out as stage 1 does and does not name a stage.
+  private static func stage(_ state: ArchiveValue, path: String) throws -> Int {
+    let value = state["zero_stage"]
+    if value == nil, state["single_partition_of_fp32_groups"] != nil { return 1 }
+    guard let stage = value?.intValue ?? value?["arguments"]?.listValue?.first?.intValue, (1...3).contains(stage) else {
+      throw CheckpointError(
+        path: path, reason: "its 'zero_stage' is \(value?.description ?? "missing"), not a stage from 1 to 3")
+    }
+    return stage
+  }
+
+  /// The state of an optimizer by group: with `elastic_checkpoint` it is a list, and says nothing of options.
+  private static func byGroup(_ state: ArchiveValue) -> ArchiveValue {
+    guard let groups = state.listValue else { return state }
+    var states = ArchiveDictionary()
+    for (number, group) in groups.enumerated() { states[number] = group }
+    return ["state": .dictionary(states)]
   }
 
   /// Where the elements of a parameter are among the parts of all ranks.

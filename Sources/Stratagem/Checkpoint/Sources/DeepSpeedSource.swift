@@ -19,7 +19,7 @@ final class DeepSpeedSource: TensorSource {
     "module", "buffer_names", "optimizer", "param_shapes", "frozen_param_shapes", "shared_params",
     "frozen_param_fragments", "lr_scheduler", "data_sampler", "random_ltd", "sparse_tensor_module_names",
     "skipped_steps", "global_steps", "global_samples", "dp_world_size", "mp_world_size", "ds_config", "ds_version",
-    "loss_scaler", "universal_checkpoint_info",
+    "loss_scaler", "universal_checkpoint_info", "checkpoint_parallel_dimensions",
   ]
 
   init(_ folder: String) throws {
@@ -140,8 +140,8 @@ final class DeepSpeedSource: TensorSource {
       }
       if !entries.isEmpty { states[number] = .dictionary(entries) }
     }
-    let groups = base["param_groups"]?.listValue ?? []
     let byGroup = Dictionary(grouping: layout.parameters.indices) { layout.parameters[$0].group }
+    let groups = base["param_groups"]?.listValue ?? Array(repeating: .dictionary([:]), count: byGroup.count)
     let hasOwnGroups = groups.count == byGroup.count
     let saved = (hasOwnGroups ? groups : Array(groups.prefix(1))).enumerated().map { position, group -> ArchiveValue in
       let members = hasOwnGroups ? byGroup[position] ?? [] : Array(layout.parameters.indices)

@@ -4,7 +4,7 @@ import Torch
 
 @testable import Stratagem
 
-/// Folders that `Tests/Reference/foreign_checkpoints.py` wrote.
+/// Folders that PyTorch wrote (`Tests/Reference/foreign_checkpoints.py`) and DeepSpeed (`deepspeed_checkpoints.py` there).
 @Suite("Checkpoints of PyTorch's and DeepSpeed's that are folders")
 struct ForeignCheckpointTests {
   private static func reference(_ name: String) -> String {
@@ -40,8 +40,10 @@ struct ForeignCheckpointTests {
     "They hold what the single file holds",
     arguments: [
       ("distributed", "distributed.ckpt"), ("distributed/.metadata", "distributed.ckpt"), ("fsdp2", "fsdp2.ckpt"),
-      ("deepspeed-1", "deepspeed.ckpt"), ("deepspeed-2", "deepspeed.ckpt"), ("deepspeed-3", "deepspeed.ckpt"),
-      ("deepspeed-3/checkpoint", "deepspeed.ckpt"),
+      ("deepspeed-0", "deepspeed-0.ckpt"), ("deepspeed-1", "deepspeed-1.ckpt"),
+      ("deepspeed-1-bf16", "deepspeed-1-bf16.ckpt"), ("deepspeed-1-elastic", "deepspeed-1-elastic.ckpt"),
+      ("deepspeed-2", "deepspeed-2.ckpt"), ("deepspeed-3", "deepspeed-3.ckpt"),
+      ("deepspeed-3/checkpoint", "deepspeed-3.ckpt"),
     ])
   func same(folder: String, file: String) throws {
     let found = try Checkpoint.open(Self.reference(folder))
@@ -51,7 +53,9 @@ struct ForeignCheckpointTests {
     try found.source?.verify()
   }
 
-  @Test("Only what is wanted is read of them", arguments: ["distributed", "fsdp2", "deepspeed-1", "deepspeed-3"])
+  @Test(
+    "Only what is wanted is read of them",
+    arguments: ["distributed", "fsdp2", "deepspeed-1", "deepspeed-1-bf16", "deepspeed-3"])
   func slices(folder: String) throws {
     let read = try Checkpoint.open(Self.reference(folder))
     let weights = try #require(read["state_dict"]?.dictionaryValue)
@@ -68,7 +72,9 @@ struct ForeignCheckpointTests {
     }
   }
 
-  @Test("Through every form and back", arguments: ["distributed", "fsdp2", "deepspeed-2", "deepspeed-3"])
+  @Test(
+    "Through every form and back",
+    arguments: ["distributed", "fsdp2", "deepspeed-1", "deepspeed-1-bf16", "deepspeed-2", "deepspeed-3"])
   func conversions(folder: String) throws {
     let scratch = try ScratchFolder()
     let expected = try summary(Checkpoint.open(Self.reference(folder)))
