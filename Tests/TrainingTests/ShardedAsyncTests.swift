@@ -38,6 +38,22 @@ struct ShardedAsyncTests {
     try ProbeRun("fit", 2, options: options.map { $0 == "epochs=2" ? "epochs=3" : $0 } + ["resume=\(path)"]).succeeded()
   }
 
+  @Test("A disk that is full for one rank only: the error names it", arguments: [true, false])
+  func fullForOne(isAsynchronous: Bool) throws {
+    let options = Self.options.filter { isAsynchronous || $0 != "async" } + ["strategy=fsdp", "batch=6"]
+    let run = try ProbeRun("fit", 2, options: options).succeeded()
+    let path = "\(run.folder.path)/checkpoints/last.ckpt"
+    let names = run.folder.names(in: "checkpoints/last.ckpt")
+    let more = options.map { $0 == "epochs=2" ? "epochs=3" : $0 } + ["resume=\(path)"]
+    let faults = ["every-steps=1", "fault=full-disk", "rank=1", "at=0", "at-epoch=2"]
+    let full = try ProbeRun("fit", 2, options: more + faults, folder: run.folder)
+    #expect(full.status == 1)
+    #expect(full.failure.contains("checkpoint '\(path)': rank 1: "), "\(full.run.errors)")
+    #expect(full.failure.contains("File too large after"), "\(full.run.errors)")
+    #expect(run.folder.names(in: "checkpoints/last.ckpt") == names)
+    try ProbeRun("fit", 2, options: more).succeeded()
+  }
+
   @Test("A rank that is killed while all write: what is there is loaded, and goes on to the bit")
   func killed() throws {
     let options = Self.options + ["strategy=fsdp", "batch=6"]

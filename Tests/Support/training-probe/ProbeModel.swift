@@ -33,6 +33,7 @@ class ProbeModel: LightningModule<[Tensor]> {
     case "kill": raise(SIGKILL)
     case "segv": UnsafeMutablePointer<Int>(bitPattern: 64)!.pointee = 1
     case "exit": exit(3)
+    case "full-disk": limitFiles(to: 200)
     case "hang": while true { pause() }
     case "sleep": usleep(UInt32(options.double("seconds", 1) * 1e6))
     case "nan": return .loss(loss * Double.nan)
@@ -97,6 +98,13 @@ class ProbeModel: LightningModule<[Tensor]> {
 }
 
 extension ProbeModel {
+  /// Lets this process write no file beyond so many bytes; what is written then fails.
+  func limitFiles(to bytes: UInt) {
+    signal(SIGXFSZ, SIG_IGN)
+    var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
+    setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+  }
+
   /// A product whose shapes do not fit: [batch, 4] times [5, 3].
   func misfit(_ input: Tensor) -> Tensor {
     let weight = Tensor.ones([5, 3])

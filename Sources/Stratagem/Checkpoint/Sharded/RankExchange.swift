@@ -25,6 +25,8 @@ struct GroupRanks: RankExchange {
 private struct RankOutcome<Value: Codable>: Codable {
   var value: Value?
   var failure: String?
+  /// The checkpoint whose failure on all ranks this is, if it is one.
+  var pathOfAll: String?
 }
 
 extension RankExchange {
@@ -37,12 +39,18 @@ extension RankExchange {
     var cause: (any Error)?
     do { own.value = try body() } catch {
       cause = error
-      own.failure = (error as? CheckpointError).flatMap { $0.path == path ? $0.reason : nil } ?? "\(error)"
+      let known = error as? CheckpointError
+      let isOfAll = known?.isOfAllRanks ?? false
+      own.pathOfAll = isOfAll ? known?.path : nil
+      own.failure = known.flatMap { isOfAll || $0.path == path ? $0.reason : nil } ?? "\(error)"
     }
     let all = try allGather(object: own)
     if let failed = all.firstIndex(where: { $0.failure != nil }) {
       if all.count == 1, let cause { throw cause }
-      throw CheckpointError(path: path, reason: "rank \(failed): \(all[failed].failure ?? "")")
+      let reason = all[failed].failure ?? ""
+      // A rank that tells of a failure of all of them is not the one on which it was.
+      if let known = all[failed].pathOfAll { throw CheckpointError(path: known, failingOnAll: reason) }
+      throw CheckpointError(path: path, failingOn: failed, reason: reason)
     }
     return all.compactMap(\.value)
   }

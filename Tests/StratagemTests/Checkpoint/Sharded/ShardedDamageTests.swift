@@ -95,6 +95,24 @@ struct ShardedDamageTests {
     #expect(folder.names() == ["a.ckpt"])
   }
 
+  @Test("A failure of all ranks that a later exchange meets keeps its checkpoint and its rank")
+  func failureOfAll() {
+    let errors = ThreadRanks.run(3) { ranks in
+      let failure = Result {
+        _ = try ranks.together("old") { () -> Bool in
+          if ranks.rank == 1 { throw CheckpointError(path: "old", reason: "no space") }
+          return true
+        }
+      }
+      // Not all ranks need to meet it.
+      _ = try ranks.together("new") { () -> Bool in
+        if ranks.rank != 1 { try failure.get() }
+        return true
+      }
+    }
+    #expect(errors.map { $0.map { "\($0)" } } == Array(repeating: "checkpoint 'old': rank 1: no space", count: 3))
+  }
+
   @Test("What a killed save leaves is no checkpoint, and gone after the next one")
   func interrupted() throws {
     try FileManager.default.createDirectory(atPath: "\(path)/v1", withIntermediateDirectories: true)
