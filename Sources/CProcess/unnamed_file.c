@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -34,6 +35,13 @@ int cp_open_unnamed(const char *folder, bool *is_direct) {
   *is_direct = descriptor >= 0;
   if (descriptor < 0 && errno == EINVAL) descriptor = open_unnamed(folder, 0);
   return descriptor;
+}
+
+void cp_prefer_huge_pages(void *memory, size_t count) {
+  const uintptr_t page = 2 << 20;
+  const uintptr_t first = ((uintptr_t)memory + page - 1) / page * page;
+  const uintptr_t last = ((uintptr_t)memory + count) / page * page;
+  if (first < last) madvise((void *)first, last - first, MADV_HUGEPAGE);
 }
 
 int cp_reserve(int descriptor, off_t count) {

@@ -75,6 +75,8 @@ private final class ShardedMeter: Callback {
     // The whole state, whatever part of it this rank has: weights, and two moments of each.
     byteCount = 3 * 80 * (1024 * 1024 + 1024) * 4
     if trainer.isGlobalZero {
+      // The space of the checkpoint before is given back in the background, which is not to slow down the plain files.
+      sleep(1)
       direct.append(PlainFile.seconds(path + ".plain", byteCount, isDirect: true))
       cached.append(PlainFile.seconds(path + ".plain", byteCount, isDirect: false))
     }

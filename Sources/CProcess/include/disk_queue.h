@@ -31,6 +31,10 @@ int cp_disk_wait(cp_disk_queue *queue, cp_disk_job *job);
 /// with errno.
 int cp_open_unnamed(const char *folder, bool *is_direct);
 
+/// Asks for huge pages in the middle of some memory. A device takes a request in a limited number of pieces, and of small
+/// pages each is one, so that a block of them becomes several requests.
+void cp_prefer_huge_pages(void *memory, size_t count);
+
 /// Reserves `count` bytes of a file. Returns 0 or an errno value; ENOSPC when the disk is too small, EFBIG when the process
 /// may not write that much.
 int cp_reserve(int descriptor, off_t count);

@@ -360,9 +360,10 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     if hasBackgroundWrites { try checkpointIO?.check() }
   }
 
-  /// Waits for checkpoints that are being written in the background.
+  /// Waits for checkpoints that are being written in the background, and for the space of those that were replaced.
   final func finishCheckpoints() throws {
     if hasBackgroundWrites { try checkpointIO?.tearDown() }
+    RemovedFiles.shared.wait()
   }
 
   /// Rank 0 writes, or all ranks do.

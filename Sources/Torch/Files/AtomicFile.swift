@@ -1,4 +1,3 @@
-internal import CTorch
 import Glibc
 
 /// A file that appears under its name whole or not at all.
@@ -11,23 +10,19 @@ package final class AtomicFile {
 
   package let path: String
   /// The bytes that were appended.
-  package var byteCount: Int { writtenCount + (blocks?.count ?? 0) }
-  /// Those that the operating system has.
-  private var writtenCount = 0
+  package private(set) var byteCount = 0
+  private let sink: FileSink
   /// What is on its way to the disk past the page cache; nil for a file whose bytes go through it.
-  private var blocks: AlignedBuffer?
+  private var pipeline: BlockPipeline?
   private let temporaryPath: String
   private let folder: String
-  private let writeBytes: Write
   private var descriptor: Int32
-  private var failure: Int32?
   private var committed = false
 
   package init(
     _ path: String, writeBytes: @escaping Write = { Glibc.write($0, $1.baseAddress, $1.count) }
   ) throws(FileError) {
     self.path = path
-    self.writeBytes = writeBytes
     let slash = path.lastIndex(of: "/")
     let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
     folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
@@ -44,75 +39,44 @@ package final class AtomicFile {
     guard descriptor >= 0 else {
       throw FileError(path: path, action: "cannot create a file in the folder \(folder)", code: errno)
     }
+    sink = FileSink(descriptor, writeBytes: writeBytes)
   }
 
   deinit {
+    // Its thread may be writing.
+    pipeline = nil
     if descriptor >= 0 { close(descriptor) }
     if !committed { unlink(temporaryPath) }
   }
 
-  /// Lets bytes go to the disk past the page cache, where the file system can do that: a large file is written faster, and
-  /// takes no memory from others. To be called before the first `append`.
-  package func writePastCache() {
-    if writtenCount == 0, ct_file_set_direct(descriptor, true) { blocks = AlignedBuffer() }
+  /// Lets bytes go to the disk past the page cache, where the file system can do that: a large file is written faster,
+  /// takes no memory from others, and is written while the program goes on. To be called before the first `append`.
+  ///
+  /// - Returns: false where it cannot be done.
+  @discardableResult
+  package func writePastCache() -> Bool {
+    guard byteCount == 0, pipeline == nil, sink.writePastCache() else { return false }
+    pipeline = BlockPipeline(sink)
+    if pipeline == nil { sink.usePageCache() }
+    return pipeline != nil
   }
 
-  /// Appends bytes; returns whether all were written. After a failure nothing more is written.
+  /// Appends bytes; returns false when it is known that they cannot be written. After a failure nothing more is written.
   @discardableResult
   package func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    guard let blocks else { return write(bytes) }
-    var rest = bytes
-    while failure == nil, !rest.isEmpty {
-      rest = blocks.take(rest)
-      if blocks.isFull { flush(blocks, upTo: blocks.count) }
-    }
-    return failure == nil
-  }
-
-  /// Writes the first of the bytes that have been collected.
-  private func flush(_ blocks: AlignedBuffer, upTo count: Int) {
-    if write(blocks.prefix(count)) { blocks.drop(count) }
-  }
-
-  /// Writes whole blocks, and then what is no whole block through the page cache.
-  private func flush() {
-    guard let blocks, failure == nil else { return }
-    flush(blocks, upTo: blocks.count / AlignedBuffer.alignment * AlignedBuffer.alignment)
-    usePageCache()
-    flush(blocks, upTo: blocks.count)
-    self.blocks = nil
-  }
-
-  private func usePageCache() { _ = ct_file_set_direct(descriptor, false) }
-
-  private func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    var rest = bytes
-    while failure == nil, !rest.isEmpty {
-      // Linux writes at most 2 GiB a call; zero bytes would never come to an end.
-      let count = writeBytes(descriptor, UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30)))
-      if count < 0 && errno == EINTR { continue }
-      if count < 0, errno == EINVAL, let blocks, !blocks.isInUse {
-        // The file system has let it be asked for, and cannot do it.
-        blocks.isInUse = true
-        usePageCache()
-        continue
-      }
-      guard count > 0 else {
-        failure = count < 0 ? errno : EIO
-        break
-      }
-      blocks?.isInUse = true
-      writtenCount += count
-      rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-    }
-    return failure == nil
+    byteCount += bytes.count
+    return pipeline?.append(bytes) ?? sink.write(bytes)
   }
 
   package func append(_ bytes: [UInt8]) { _ = bytes.withUnsafeBytes { append($0) } }
 
-  /// Throws when an `append` failed. `needed` is the size that the whole file would have.
+  /// Throws when bytes could not be written. Past the page cache that is found out some blocks later, at the latest by
+  /// `commit`. `needed` is the size that the whole file would have.
   package func check(needed: Int) throws(FileError) {
-    guard let failure else { return }
+    // Unless it has failed, the thread is at work on it.
+    if let pipeline, !pipeline.hasFailed { return }
+    guard let failure = sink.failure else { return }
+    let writtenCount = sink.writtenCount
     var reason = "cannot be written: \(String(cString: strerror(failure)))"
     reason += " after \(writtenCount) of about \(needed) bytes"
     var space = statvfs()
@@ -124,7 +88,8 @@ package final class AtomicFile {
 
   /// Makes the bytes durable and puts them in the place of the old file.
   package func commit() throws(FileError) {
-    flush()
+    _ = pipeline?.finish()
+    pipeline = nil
     try check(needed: byteCount)
     try perform("cannot be written to the disk") { fsync(descriptor) }
     let closing = descriptor

@@ -28,6 +28,9 @@ package final class SafetensorsWriter {
   /// A file of this size and more is written past the page cache.
   private static let largeByteCount = 32 << 20
 
+  /// Bytes that the processor's cache still has when their checksum is taken after they were copied.
+  private static let pieceByteCount = 256 << 10
+
   private let file: AtomicFile
   private var blocks: BlockChecksums
 
@@ -72,9 +75,14 @@ package final class SafetensorsWriter {
 
   /// Appends the next bytes of the tensors.
   package func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-    file.append(bytes)
+    var rest = bytes
+    while !rest.isEmpty {
+      let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.pieceByteCount))
+      guard file.append(piece) else { break }
+      blocks.update(piece)
+      rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(piece.count))
+    }
     try file.check(needed: byteCount)
-    blocks.update(bytes)
   }
 
   /// Appends elements of a tensor in row-major order; those of an accelerator come to the CPU in pieces.

@@ -103,33 +103,4 @@ import Torch
     #expect(try TorchFile.load(folder.file("best.ckpt")).intValue == 1)
     #expect(try TorchFile.load(folder.file("last.ckpt")).intValue == 2)
   }
-
-  @Test(arguments: [0, 1, 4095, 4096, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 20_000_003])
-  func bytesPastThePageCache(_ count: Int) throws {
-    let expected = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 12) }
-    let path = folder.file("large")
-    let file = try AtomicFile(path)
-    file.writePastCache()
-    var start = 0
-    var length = 1
-    while start < count {
-      let end = min(count, start + length)
-      file.append(Array(expected[start..<end]))
-      #expect(file.byteCount == end)
-      (start, length) = (end, length * 3 + 5)
-    }
-    try file.commit()
-    #expect(try contents(of: path) == expected)
-  }
-
-  @Test func fullDiskPastThePageCache() throws {
-    let path = folder.file("large")
-    let file = try AtomicFile(path, writeBytes: fullDisk(after: 4 << 20))
-    file.writePastCache()
-    let piece = [UInt8](repeating: 3, count: 3 << 20)
-    for _ in 0..<4 { file.append(piece) }
-    let found = reason { () throws(FileError) in try file.check(needed: 12 << 20) }
-    #expect(found?.hasPrefix("cannot be written: No space left on device after \(4 << 20) of about") == true)
-    #expect(try !folder.names.contains("large"))
-  }
 }

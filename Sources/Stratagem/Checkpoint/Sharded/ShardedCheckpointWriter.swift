@@ -122,6 +122,8 @@ struct ShardedCheckpointWriter {
 
   /// Finds a place for a new version. Called on rank 0.
   private func prepare(_ path: String) throws -> ShardedCheckpointPlan.Place {
+    // The new version may need what the one before the last took.
+    RemovedFiles.shared.wait()
     let folder = ShardedFolder(path)
     var root = folder.path
     if ShardedFolder.isFolder(root) {

@@ -52,12 +52,13 @@ struct ShardedFolder {
     name.hasPrefix("v") && name.count > 1 && Int(name.dropFirst()).map { $0 > 0 } == true
   }
 
-  /// Makes a version the newest one, which is a single step, and removes the others.
+  /// Makes a version the newest one, which is a single step, and removes the others. Their space is free some time later;
+  /// see ``RemovedFiles``.
   func publish(_ version: String) throws {
     let file = try AtomicFile("\(path)/\(Self.pointer)")
     file.append(Array("\(version)\n".utf8))
     try file.commit()
-    for other in versions where other != version { Self.removeTree("\(path)/\(other)") }
+    for other in versions where other != version { RemovedFiles.shared.removeTree("\(path)/\(other)") }
   }
 
   /// Removes the folder, the pointer first, so that what is left at any time is no half checkpoint.

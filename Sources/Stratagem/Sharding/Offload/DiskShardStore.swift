@@ -82,7 +82,10 @@ public final class DiskShardStore: ShardStore {
   public func makeBuffer(count: Int, dtype: DType) -> Tensor {
     let size = dtype.byteCount
     let memory = Tensor.empty([(Self.padded(count * size) + Self.alignment) / size], dtype: dtype)
-    let address = memory.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+    let address = memory.withUnsafeMutableBytes {
+      cp_prefer_huge_pages($0.baseAddress, $0.count)
+      return UInt(bitPattern: $0.baseAddress)
+    }
     let offset = Int(UInt(Self.alignment) - address % UInt(Self.alignment)) % Self.alignment
     return memory.narrowed(dim: 0, start: offset / size, length: count)
   }
