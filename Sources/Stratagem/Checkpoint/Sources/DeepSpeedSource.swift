@@ -118,9 +118,9 @@ final class DeepSpeedSource: TensorSource {
 
   private func addOptimizer(_ model: ArchiveDictionary, _ layout: DeepSpeedLayout) throws {
     guard !layout.parameters.isEmpty else {
-      if let state = model["optimizer"], state.dictionaryValue?["param_groups"] != nil {
-        contents["optimizer_states"] = .list([state])
-      }
+      // In 16 bits there is DeepSpeed's optimizer around the one that is meant.
+      let state = model["optimizer"]?["optimizer_state_dict"] ?? model["optimizer"]
+      if let state, state["param_groups"] != nil { contents["optimizer_states"] = .list([state]) }
       return
     }
     guard let base = layout.optimizerStates.first?.dictionaryValue else { return }
