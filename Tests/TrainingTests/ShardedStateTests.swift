@@ -134,6 +134,8 @@ struct ShardedStateTests {
       (2, ["strategy=engine", "wrap=nothing"], ["matches nothing", "Block", ".automatic()"]),
       (2, ["strategy=engine", "memory-limit=1000"], ["does not fit", "wrap policy"]),
       (3, ["strategy=engine", "shards=2"], ["3 ranks", "(3, 1), (1, 3)"]),
+      (3, ["strategy=fsdp-hybrid"], ["3 ranks", "(3, 1), (1, 3)"]),
+      (3, ["strategy=deepspeed-mics"], ["3 ranks"]),
       (2, ["strategy=engine", "find-unused=no", "unused=odd"], ["extra.weight, extra.bias", "findUnusedParameters"]),
       (2, ["strategy=fsdp-units", "fail"], ["rank 1 fails"]),
     ]

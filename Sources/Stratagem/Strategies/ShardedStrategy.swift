@@ -13,6 +13,8 @@ open class ShardedStrategy: ParallelStrategy {
 
   private var isFitting = false
   private var checkpoints: ActivationCheckpoints?
+  /// Why the norms of parameters could not be added up in a step.
+  final var normFailure: (any Error)?
 
   /// What is partitioned, and how. Called in every process at the start of a run.
   open func makeShardingOptions() throws -> ShardingOptions {
@@ -39,6 +41,7 @@ open class ShardedStrategy: ParallelStrategy {
     }
     isFitting = stage == .fit
     try super.setUp(stage)
+    if stage == .fit { shareNorms() }
     // Parameters that are partitioned in training are so in an evaluation, too.
     if stage != .fit, try makeShardingOptions().stage == .parameters { try partition() }
   }
@@ -63,6 +66,7 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   open override func configureModule() throws {
+    try requirePartitionableOptimizers()
     try partition()
     if let module { checkpoints = try activationCheckpointing?.apply(to: module) }
     try super.configureModule()
@@ -107,6 +111,10 @@ open class ShardedStrategy: ParallelStrategy {
 
   open override func optimizerStep(_ optimizer: Optimizer) throws {
     try super.optimizerStep(optimizer)
+    if let failure = normFailure {
+      normFailure = nil
+      throw failure
+    }
     try engine?.didUpdate(optimizer.parameters)
   }
 
@@ -199,7 +207,11 @@ open class ShardedStrategy: ParallelStrategy {
     try super.finishRun()
   }
 
+  override func keepModule() throws { try engine?.finishRun() }
+
   open override func tearDown() {
+    forgetNorms()
+    normFailure = nil
     checkpoints?.remove()
     checkpoints = nil
     engine?.abandon()

@@ -1,4 +1,3 @@
-import Glibc
 import Stratagem
 
 /// What a model of 64 MiB takes on a rank before and after it is partitioned, and what its state takes.
@@ -18,21 +17,11 @@ struct ShardedMemoryProbe {
     var resident = 0
     var held: StateBytes?
 
-    override func onTrainStart(_ trainer: Trainer) throws { resident = Self.residentBytes }
+    override func onTrainStart(_ trainer: Trainer) throws { resident = ResidentMemory.byteCount }
 
     override func onBeforeOptimizerStep(_ trainer: Trainer, _ optimizer: Optimizer) throws {
       guard let engine = (trainer.strategy as? ShardedStrategy)?.engine else { return }
       held = engine.measureState(of: [optimizer])
-    }
-
-    static var residentBytes: Int {
-      guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-      defer { fclose(file) }
-      var line = [CChar](repeating: 0, count: 256)
-      guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
-      let numbers = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        .split(separator: " ").compactMap { Int($0) }
-      return (numbers.count > 1 ? numbers[1] : 0) * sysconf(Int32(_SC_PAGESIZE))
     }
   }
 
@@ -45,7 +34,7 @@ struct ShardedMemoryProbe {
       devices: .count(options.devices), until: .steps(2), callbacks: [meter], loggers: [], checkpointing: false,
       output: options.folder, progress: .silent)
     let model = WideModel()
-    let before = Meter.residentBytes
+    let before = ResidentMemory.byteCount
     let data = TensorDataset(Tensor.ones([4 * options.devices, 1024]))
     try trainer.fit(model, train: DataLoader(data, batchSize: 2))
     guard let held = meter.held else { throw ProbeError(description: "nothing is partitioned") }

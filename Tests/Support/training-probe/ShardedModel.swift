@@ -97,15 +97,30 @@ final class ShardedModel: LightningModule<[Tensor]> {
 
   override func predictStep(_ batch: [Tensor], at index: Int) throws -> Tensor? { self(batch[0]) }
 
+  /// The optimizers of the library, by name.
+  private func makeOptimizer() throws -> Optimizer {
+    switch options["optimizer"] {
+    case "sgd": SGD(self, learningRate: 0.05, momentum: 0.9, weightDecay: 0.01)
+    case "nesterov": SGD(self, learningRate: 0.05, momentum: 0.9, weightDecay: 0.01, nesterov: true)
+    case "adam": Adam(self, learningRate: 0.01, weightDecay: 0.01, amsgrad: true)
+    case "lamb": Lamb(self, learningRate: 0.01, weightDecay: 0.01)
+    case "qadam": QAdam(self, learningRate: 0.01, warmupSteps: 4)
+    case "zero": try ZeroRedundancyOptimizer(AdamW(self, learningRate: 0.01))
+    case "one-bit":
+      OneBitAdam(groups: [CompressedOptimizer.Group(parameters(), learningRate: 0.01)], over: nil)
+    default: AdamW(self, learningRate: 0.01)
+    }
+  }
+
   override func configureOptimizers() throws -> OptimizerPlan {
     if options.has("manual") {
+      let isLamb = options["optimizer"] == "lamb"
       return OptimizerPlan([
-        AdamW(blocks[0], learningRate: 0.01), SGD(head, learningRate: 0.1, momentum: 0.9),
+        isLamb ? Lamb(blocks[0], learningRate: 0.01) : AdamW(blocks[0], learningRate: 0.01),
+        isLamb ? Lamb(head, learningRate: 0.02) : SGD(head, learningRate: 0.1, momentum: 0.9),
       ])
     }
-    let optimizer: Optimizer =
-      options["optimizer"] == "sgd"
-      ? SGD(self, learningRate: 0.05, momentum: 0.9, weightDecay: 0.01) : AdamW(self, learningRate: 0.01)
+    let optimizer = try makeOptimizer()
     guard options["schedule"] == "cosine" else { return OptimizerPlan(optimizer) }
     return OptimizerPlan(optimizer, schedule: CosineAnnealingLR(optimizer, maximumSteps: 100), every: .step)
   }

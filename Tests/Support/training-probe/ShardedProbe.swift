@@ -59,6 +59,10 @@ struct ShardedProbe {
     case "fsdp-hybrid": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), replicas: 2, shards: 2)
     case "fsdp-none": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .none)
     case "fsdp-keep": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .gradientsAndOptimizer)
+    case "deepspeed-parts":
+      // Everything is partitioned, however small.
+      DeepSpeedStrategy(config: ["zero_optimization": ["stage": 3, "stage3_param_persistence_threshold": 0]])
+    case "deepspeed-mics": DeepSpeedStrategy(config: ["zero_optimization": ["stage": 3, "mics_shard_size": 2]])
     case "fsdp-units": FSDPStrategy(wrapPolicy: .automatic(minimum: 50))
     case let name?: name
     case nil: "single_device"
@@ -68,7 +72,9 @@ struct ShardedProbe {
   private var validation: DataLoader<[Tensor]>? { options.has("val") ? loader(options.int("val", 12)) : nil }
 
   /// Batches of 12 samples over all ranks.
-  private func loader(_ count: Int = 60) -> DataLoader<[Tensor]> { Self.loader(count, batchSize: 12 / options.devices) }
+  private func loader(_ count: Int = 60) -> DataLoader<[Tensor]> {
+    Self.loader(count, batchSize: 12 / options.devices, shuffle: options.has("shuffle"))
+  }
 
   static func loader(_ count: Int, batchSize: Int, shuffle: Bool = false) -> DataLoader<[Tensor]> {
     let values = (0..<4 * count).map { (number: Int) -> Float in

@@ -15,6 +15,8 @@ do {
     try ShardedProbe(options: options).run()
   } else if options.scenario == "sharded-memory" {
     try ShardedMemoryProbe(options: options).run()
+  } else if options.scenario == "activations" {
+    try ActivationProbe(options: options).run()
   } else {
     try Probe(options).run()
   }

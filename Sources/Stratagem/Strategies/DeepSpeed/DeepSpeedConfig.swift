@@ -110,7 +110,9 @@ public struct DeepSpeedConfig: Sendable {
   }
 
   /// One sentence about what was ignored; nil when nothing was.
-  var ignoredNote: String? {
+  var ignoredNote: String? { Self.note(of: ignored) }
+
+  static func note(of ignored: [String]) -> String? {
     ignored.isEmpty ? nil : "without effect in the ds_config: " + ignored.joined(separator: ", ")
   }
 }

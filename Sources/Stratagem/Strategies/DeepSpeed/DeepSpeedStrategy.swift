@@ -31,7 +31,6 @@ open class DeepSpeedStrategy: ShardedStrategy {
   private var clipping: Double?
   /// What reduces gradients in stage 0.
   private var reducer: FlatReducer?
-  private var normFailure: (any Error)?
   private var offload: OptimizerOffload?
   /// Whether the state of the run that ended is still on disk, for a checkpoint of a model that no rank can hold.
   private var keepsOffload = false
@@ -144,13 +143,26 @@ open class DeepSpeedStrategy: ShardedStrategy {
 
   // A run
   open override func setUp(_ stage: Stage) throws {
-    if stage == .fit, hasOwnConfig, let note = try config.ignoredNote { module?.trainer?.announce("note: \(note)") }
+    if stage == .fit { try tellIgnored() }
     if stage == .fit { endOffload() }
     try super.setUp(stage)
     guard stage == .fit else { return }
     (precision as? LossScalingPrecision)?.reduceOverflow = { [unowned self] in try reduceDecision($0, all: false) }
-    for case let optimizer as Lamb in optimizers { share(optimizer) }
     try setUpOffload()
+  }
+
+  /// Names once what the configuration asks for without an effect.
+  private func tellIgnored() throws {
+    let config = try config
+    var ignored = hasOwnConfig ? config.ignored : []
+    if config.activationCheckpointing.onCPU {
+      let reason: String? =
+        policy == nil
+        ? "no layer is checkpointed: give the strategy activationCheckpointing:"
+        : rootDevice.kind == .cpu ? "on a CPU the inputs of layers are in the memory of the host anyway" : nil
+      if let reason { ignored.append("activation_checkpointing.cpu_checkpointing (\(reason))") }
+    }
+    if let note = DeepSpeedConfig.note(of: ignored) { module?.trainer?.announce("note: \(note)") }
   }
 
   /// On a CPU what is offloaded to the host is there anyway.
@@ -213,19 +225,6 @@ open class DeepSpeedStrategy: ShardedStrategy {
     return plan
   }
 
-  /// LAMB compares the norms of whole parameters.
-  private func share(_ optimizer: Lamb) {
-    guard let group, group.size > 1, stage > 0 else { return }
-    let isCounted = Dictionary(
-      parameterPlacements.map { (ObjectIdentifier($0.parameter), $0.isPrimary && !$0.range.isEmpty) }
-    ) { first, _ in first }
-    let mask = Tensor(optimizer.parameters.map { isCounted[ObjectIdentifier($0)] == true ? 1 : 0 } as [Double])
-    optimizer.reduceSquaredNorms = { [unowned self] squares in
-      squares.multiply(by: mask)
-      do { try group.allReduce(squares) } catch { normFailure = error }
-    }
-  }
-
   open override func onTrainStart() throws {
     try super.onTrainStart()
     try offload?.prepare()
@@ -254,9 +253,8 @@ open class DeepSpeedStrategy: ShardedStrategy {
       compressed.failure = nil
       throw failure
     }
-    if let failure = offload?.failure ?? normFailure {
+    if let failure = offload?.failure {
       offload?.failure = nil
-      normFailure = nil
       throw failure
     }
   }
@@ -284,7 +282,6 @@ open class DeepSpeedStrategy: ShardedStrategy {
     checkpoints = nil
     if !keepsOffload { endOffload() }
     (precision as? LossScalingPrecision)?.reduceOverflow = nil
-    for case let optimizer as Lamb in optimizers { optimizer.reduceSquaredNorms = nil }
     super.tearDown()
   }
 }
