@@ -37,7 +37,8 @@ static _Noreturn void become_worker(const struct start *start, volatile int *fai
   for (int number = 1; number < NSIG; number++) {
     struct sigaction action;
     if (sigaction(number, NULL, &action) != 0 || action.sa_handler == SIG_DFL) continue;
-    if (number == SIGHUP && action.sa_handler == SIG_IGN) continue;  // nohup
+    // nohup, and a limit of file sizes that is to be an error of the write instead of the end
+    if ((number == SIGHUP || number == SIGXFSZ) && action.sa_handler == SIG_IGN) continue;
     action.sa_handler = SIG_DFL;
     action.sa_flags = 0;
     sigaction(number, &action, NULL);

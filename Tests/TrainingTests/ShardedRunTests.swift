@@ -120,17 +120,16 @@ struct ShardedRunTests {
       #expect(resumed.run.errorLines.count { $0.hasPrefix("Error: ") } == 1, "\(resumed.run.errors)")
       return resumed.failure
     }
-    let name = "checkpoints/last.ckpt/v1/rank-00000.safetensors"
+    // One that not all ranks read where each has its part.
+    let name = "checkpoints/last.ckpt/v1/rank-0000\(ranks - 1).safetensors"
     let good = try #require(run.folder.bytes(name))
     var bad = good
     bad[good.count - 3] ^= 16
     let url = URL(filePath: "\(run.folder.path)/\(name)")
     try bad.write(to: url)
     // A program that catches the error goes on with the weights that it began with.
-    if strategy != "fsdp" {
-      let untouched = try ProbeRun("compare-after-failure", ranks, options: common + ["resume=\(path)"])
-      #expect(untouched.run.outputLines == ["weights are untouched"], "\(untouched.run.errors)")
-    }
+    let untouched = try ProbeRun("compare-after-failure", ranks, options: common + ["resume=\(path)"])
+    #expect(untouched.run.outputLines.last == "weights are untouched", "\(untouched.run)")
     #expect(try failure(path).contains("\(name): is damaged: the checksum of bytes 0..<\(good.count) does not match"))
     try good.prefix(good.count / 2).write(to: url)
     #expect(try failure(path).contains("\(name): is truncated"))
@@ -144,6 +143,58 @@ struct ShardedRunTests {
     try ProbeRun(
       "fit", ranks, options: common + ["epochs=2", "resume=\(path)/v1/manifest.json", "checkpoints=no"]
     ).succeeded()
+  }
+
+  @Test(
+    "Every rank that holds parts hears of a damaged file, and has the whole weights that it began with",
+    arguments: [
+      ("ddp_sharded", 2), ("fsdp", 3), ("deepspeed_stage_1", 2), ("deepspeed_stage_2", 3), ("deepspeed_stage_3", 2),
+    ])
+  func damagedParts(strategy: String, ranks: Int) throws {
+    let common = ["strategy=\(strategy)", "optimizer=adamw"]
+    let run = try ProbeRun("fit", ranks, options: common + ["epochs=1", "state=sharded"]).succeeded()
+    let path = "\(run.folder.path)/checkpoints/last.ckpt"
+    // That of the last rank: the others read their own, which are good.
+    let name = "checkpoints/last.ckpt/v1/rank-0000\(ranks - 1).safetensors"
+    let url = URL(filePath: "\(run.folder.path)/\(name)")
+    func expectFailure(_ words: String, _ options: String...) throws {
+      let failed = try ProbeRun("compare-after-failure", ranks, options: common + ["resume=\(path)"] + options)
+      #expect(failed.status == 0 && failed.run.outputLines.last == "weights are untouched", "\(failed.run)")
+      #expect(failed.run.output.contains(words), "\(failed.run)")
+      guard options.contains("watch") else { return }
+      let answers = failed.folder.names().filter { ["untouched", "changed", "gone"].contains($0.prefix { $0 != "." }) }
+      #expect(answers == (0..<ranks).map { "untouched.\($0)" }, "\(failed.run)")
+    }
+    let good = try #require(run.folder.bytes(name))
+    var bad = good
+    bad[good.count - 3] ^= 16
+    try bad.write(to: url)
+    try expectFailure("\(name): is damaged: the checksum", "watch")
+    try good.prefix(good.count / 2).write(to: url)
+    try expectFailure("\(name): is truncated")
+    try FileManager.default.removeItem(at: url)
+    try expectFailure("\(name): cannot open the file")
+    try good.write(to: url)
+    try expectFailure("it is of another model than OtherModel", "watch", "model=other")
+  }
+
+  @Test(
+    "A full disk: an error that names rank and file, and the version before loads",
+    arguments: [("fsdp", 3), ("deepspeed_stage_3", 2)])
+  func fullDisk(strategy: String, ranks: Int) throws {
+    let common = ["strategy=\(strategy)", "optimizer=adamw", "state=sharded"]
+    let run = try ProbeRun("fit", ranks, options: common + ["epochs=1"]).succeeded()
+    let folder = "checkpoints/last.ckpt"
+    let path = "\(run.folder.path)/\(folder)"
+    // Files may grow to 1024 bytes: enough for the metrics, too little for a checkpoint.
+    let full = try ProbeRun(
+      "fit", ranks, options: common + ["epochs=2", "resume=\(path)"], folder: run.folder,
+      shell: "trap '' XFSZ; ulimit -f 1")
+    #expect(full.status == 1)
+    #expect(full.failure.contains("checkpoint '\(path)': rank 0: "), "\(full.run.errors)")
+    #expect(full.failure.contains("v2/common.ckpt: cannot be written: File too large"), "\(full.run.errors)")
+    #expect(run.folder.text(folder + "/latest") == "v1\n")
+    try ProbeRun("fit", ranks, options: common + ["epochs=2", "resume=\(path)"]).succeeded()
   }
 
   @Test("What writes files on rank 0 does not go together with ranks that all write")

@@ -390,6 +390,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Waits until all ranks have come to the end of a run.
   func finishRun() throws {}
 
+  /// Makes the module whole again after an error that all ranks know of, before any weight has changed. Called on all ranks.
+  func keepModule() throws {}
+
   /// Ends the communication of a run; also after an error. The optimizer stays until the next run, so that a checkpoint
   /// can still be saved.
   open func tearDown() {

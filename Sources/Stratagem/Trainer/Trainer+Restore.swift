@@ -1,4 +1,5 @@
 internal import Torch
+internal import TorchDistributed
 internal import TorchNN
 internal import TorchOptim
 
@@ -17,7 +18,11 @@ extension Trainer {
     try load(checkpoint, path, into: module) { checkpoint in
       let restorer = CheckpointRestorer(checkpoint, path, strategy, strategy.parameterPlacements)
       let optimizers = stage == .fit && strategy.restoresOptimizer ? strategy.optimizers : nil
-      try restorer.read(into: module, optimizers)
+      do { try restorer.read(into: module, optimizers) } catch {
+        // Ranks that cannot be reached do not help.
+        if !(error is DistributedError) { try? strategy.keepModule() }
+        throw error
+      }
       try restorer.applyWeights(to: module)
       try withErrorScope { try strategy.didRestoreWeights() }
       if optimizers != nil { self.restorer = restorer }
@@ -109,16 +114,21 @@ extension Trainer {
     progress.batch = samples / layout.samplesPerBatch
   }
 
-  /// Takes over the random state that this rank had.
+  /// Takes over the random state that this rank had. A rank that was not there takes numbers of its own, which follow from the
+  /// state of one that was: they depend on nothing but the checkpoint and the rank.
   func restoreGenerator(_ checkpoint: Checkpoint) throws {
     let generators = checkpoint["stratagem"]?.dictionaryValue?["generators"]?.listValue ?? []
-    if strategy.rank < generators.count, let state = generators[strategy.rank].tensorValue {
-      try withErrorScope { Generator.default.state = state }
+    guard !generators.isEmpty, let state = generators[strategy.rank % generators.count].tensorValue else { return }
+    try withErrorScope {
+      Generator.default.state = state
+      guard strategy.rank >= generators.count else { return }
+      let drawn = try Tensor.randint(0..<(1 << 48), shape: [1]).integer()
+      TorchRuntime.manualSeed(UInt64(drawn) &+ UInt64(strategy.rank))
     }
-    if !generators.isEmpty, generators.count < strategy.worldSize {
+    if generators.count < strategy.worldSize {
       announce(
         "note: the checkpoint holds the random state of \(generators.count) of \(strategy.worldSize) ranks; dropout and "
-          + "the like go on with other numbers on the rest")
+          + "the like take new numbers on the rest")
     }
   }
 }

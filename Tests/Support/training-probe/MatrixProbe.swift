@@ -27,7 +27,7 @@ struct MatrixProbe {
       strategy: Self.strategy(strategy), accelerator: "cpu", devices: .count(devices), precision: "64-true",
       until: .steps(Self.steps), clipNorm: 0.5, validationInterval: .all, logInterval: 1, callbacks: [recorder],
       checkpointing: false, output: folder, progress: .silent)
-    TorchRuntime.manualSeed(3)
+    TorchRuntime.manualSeed(UInt64(options.int("seed", 3)))
     let model = ShardedModel(options)
     try trainer.fit(
       model, train: ShardedProbe.loader(60, batchSize: 12 / (strategy == "dp" ? 1 : devices), shuffle: true),

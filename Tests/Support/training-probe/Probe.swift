@@ -5,10 +5,12 @@ import StratagemLoggers
 struct Probe {
   let options: ProbeOptions
   let recorder: HookRecorder
+  private let watcher: WeightWatcher
 
   init(_ options: ProbeOptions) {
     self.options = options
     recorder = HookRecorder(options)
+    watcher = WeightWatcher(options.folder)
   }
 
   func run() throws {
@@ -42,6 +44,7 @@ struct Probe {
     if options.has("monitors") {
       callbacks += [LearningRateMonitor(momentum: true, weightDecay: true), DeviceStatsMonitor(), ModelSummary()]
     }
+    if options.has("watch") { callbacks.append(watcher) }
     if options.has("speak") { callbacks.append(HorovodSpeaker()) }
     return try Trainer(
       strategy: strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
@@ -166,10 +169,13 @@ struct Probe {
 
   /// Whether a run that cannot begin has left the weights as they were.
   private func compareAfterFailure(_ trainer: Trainer) throws {
-    let model = makeModel()
+    TorchRuntime.manualSeed(3)
+    let model: LightningModule<[Tensor]> = options["model"] == "other" ? OtherModel() : makeModel()
     let before = try weightSum(of: model)
+    watcher.isUntouched = { try weightSum(of: model) == before }
     do { try trainer.fit(model, makeData(trainer), resumeFrom: options["resume"]) } catch {
-      print(try weightSum(of: model) == before ? "weights are untouched" : "weights have changed")
+      print("failed: \(error)")
+      print(try watcher.isUntouched() ? "weights are untouched" : "weights have changed")
     }
   }
 
@@ -191,7 +197,7 @@ struct Probe {
     print("weights of rank \(trainer.rank): \(try weightSum(of: model))")
   }
 
-  func weightSum(of model: ProbeModel) throws -> UInt64 {
+  func weightSum(of model: Module) throws -> UInt64 {
     var hash: UInt64 = 14_695_981_039_346_656_037
     for parameter in model.parameters() {
       for value in try parameter.tensor.detached().to(.float64).array(as: Double.self) {
