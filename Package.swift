@@ -33,9 +33,10 @@ let package = Package(
     // Floor 0: the only C and C++.
     .target(
       name: "CTorch",
-      exclude: ["gloo_stubs"],
+      exclude: ["gloo_stubs", "cuda_stubs"],
       cxxSettings: [
         .headerSearchPath("gloo_stubs"),
+        .headerSearchPath("cuda_stubs"),
         .headerSearchPath("../../libtorch/include"),
         .headerSearchPath("../../libtorch/include/torch/csrc/api/include"),
         .define("CT_TORCH_LIB", to: "\"\(libtorch)/lib\""),

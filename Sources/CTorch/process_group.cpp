@@ -80,52 +80,77 @@ c10::intrusive_ptr<c10d::Work> receive(c10d::ProcessGroup& group, ct_tensor tens
   return group.recv(tensors, source, tag);
 }
 
-/// Gloo; under TORCH_DISTRIBUTED_DEBUG=DETAIL each collective is first compared over the ranks, on connections of its own.
-c10::intrusive_ptr<c10d::Backend> makeBackend(
-    const c10::intrusive_ptr<c10d::Store>& store, const std::string& name, int rank, int size,
-    const c10::intrusive_ptr<c10d::ProcessGroupGloo::Options>& options) {
-  auto make = [&](const std::string& prefix) {
-    auto prefixed = c10::make_intrusive<c10d::PrefixStore>(prefix + name, store);
-    return c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed, rank, size, options);
-  };
-  auto backend = make("gloo/");
-  c10d::setDebugLevelFromEnvironment();
-  if (c10d::debug_level() != c10d::DebugLevel::Detail) return backend;
-  return c10::make_intrusive<c10d::ProcessGroupWrapper>(backend, make("gloo-check/"));
+/// The backends of a group meet under names of their own.
+c10::intrusive_ptr<c10d::Store> prefixed(
+    const c10::intrusive_ptr<c10d::Store>& store, const char* prefix, const std::string& name) {
+  return c10::make_intrusive<c10d::PrefixStore>(prefix + name, store);
 }
 
 ct_group_s* makeGroup(
     const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, int64_t milliseconds,
-    const std::optional<std::string>& address, const std::string& name) {
+    const std::optional<std::string>& address, bool hasNCCL, const std::string& name) {
   const auto timeout = std::chrono::milliseconds(milliseconds);
   auto options = address ? c10d::ProcessGroupGloo::Options::create(timeout)
                          : c10d::ProcessGroupGloo::Options::create_default(timeout);
   if (address) options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(*address));
-  auto backend = makeBackend(store, name, rank, size, options);
+  auto makeGloo = [&](const char* prefix) {
+    return c10::make_intrusive<c10d::ProcessGroupGloo>(prefixed(store, prefix, name), rank, size, options);
+  };
+  // Under TORCH_DISTRIBUTED_DEBUG=DETAIL each collective is first compared over the ranks, on connections of its own.
+  c10d::setDebugLevelFromEnvironment();
+  auto compared = [&](c10::intrusive_ptr<c10d::Backend> backend, const char* prefix) {
+    if (c10d::debug_level() != c10d::DebugLevel::Detail) return backend;
+    return c10::intrusive_ptr<c10d::Backend>(
+        c10::make_intrusive<c10d::ProcessGroupWrapper>(backend, makeGloo(prefix)));
+  };
   auto group = c10::make_intrusive<c10d::ProcessGroup>(store, rank, size);
+  // Barriers go by the default backend, and Gloo's can be given up.
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
-  for (auto device : {c10::DeviceType::CPU, c10::DeviceType::CUDA}) {
-    group->setBackend(device, c10d::ProcessGroup::BackendType::GLOO, backend);
+  auto gloo = compared(makeGloo("gloo/"), "gloo-check/");
+  group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, gloo);
+  auto made = std::make_unique<ct_group_s>(std::move(group), store, address, nullptr);
+  if (hasNCCL) {
+    made->nccl = ct::makeNCCL(prefixed(store, "nccl/", name), rank, size, timeout, name);
+    made->group->setBackend(
+        c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::NCCL, compared(made->nccl, "nccl-check/"));
+  } else {
+    made->group->setBackend(c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::GLOO, gloo);
   }
-  group->setGroupName(name);
-  group->setGroupDesc(name);
-  return new ct_group_s{std::move(group), store, address};
+  made->group->setGroupName(name);
+  made->group->setGroupDesc(name);
+  return made.release();
 }
 
 }  // namespace
 
+ct_group_s::ct_group_s(
+    c10::intrusive_ptr<c10d::ProcessGroup> group, c10::intrusive_ptr<c10d::Store> store,
+    std::optional<std::string> address, c10::intrusive_ptr<c10d::Backend> nccl)
+    : group(std::move(group)), store(std::move(store)), address(std::move(address)), nccl(std::move(nccl)) {}
+
+ct_group_s::~ct_group_s() {
+  if (nccl) ct::endNCCL(*nccl);
+}
+
 extern "C" {
 
-ct_group ct_group_gloo(
-    ct_store store, int rank, int size, int64_t timeout_milliseconds, const char* address, const char* name) {
+ct_group ct_group_make(
+    ct_store store, int rank, int size, int64_t timeout_milliseconds, const char* address, bool nccl,
+    const char* name) {
   CT_GROUP(makeGroup(
       store->store, rank, size, timeout_milliseconds, address ? std::optional<std::string>(address) : std::nullopt,
-      name))
+      nccl, name))
 }
 
 ct_group ct_group_subgroup(ct_group parent, int rank, int size, int64_t timeout_milliseconds, const char* name) {
   CT_GROUP(makeGroup(
-      parent->store, rank, size, timeout_milliseconds, parent->address, parent->group->getGroupName() + "/" + name))
+      parent->store, rank, size, timeout_milliseconds, parent->address, parent->nccl != nullptr,
+      parent->group->getGroupName() + "/" + name))
+}
+
+bool ct_group_connect(ct_group group, int cuda_device) {
+  CT_DO(group->nccl->eagerConnectSingleDevice(
+      c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(cuda_device))))
 }
 
 void ct_group_release(ct_group group) { delete group; }
@@ -150,6 +175,15 @@ ct_work ct_send(ct_group group, ct_tensor tensor, int destination, int tag) {
 }
 ct_work ct_receive(ct_group group, ct_tensor tensor, int source, int tag) {
   CT_WORK(receive(*group->group, tensor, source, tag))
+}
+bool ct_batch_begin(ct_group group) { CT_DO(group->nccl->startCoalescing()) }
+ct_work ct_batch_end(ct_group group) { CT_WORK(group->nccl->endCoalescing()) }
+void ct_batch_cancel(ct_group group) {
+  try {
+    group->nccl->endCoalescing();
+  } catch (...) {
+    // What went wrong is known.
+  }
 }
 ct_work ct_barrier(ct_group group) { CT_WORK(group->group->barrier()) }
 

@@ -1,5 +1,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <dlfcn.h>
 #include <torch/headeronly/version.h>
 
 #ifdef __GLIBC__
@@ -13,6 +15,7 @@
 
 #include "ctorch.h"
 #include "ctorch_internal.h"
+#include "cuda_build.h"
 
 namespace {
 thread_local int defaultType = static_cast<int>(at::ScalarType::Float);
@@ -39,6 +42,20 @@ int ct_cuda_device_count(void) {
   } catch (...) {
     return 0;
   }
+}
+bool ct_cuda_build(void) { return CT_HAS_CUDA; }
+bool ct_cuda_set_device(int device) {
+  CT_DO(c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA)
+            .setDevice(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device))))
+}
+bool ct_cuda_synchronize(int device) {
+  CT_DO(c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).synchronizeDevice(static_cast<c10::DeviceIndex>(device)))
+}
+bool ct_cuda_bus_id(int device, char* text, int size) {
+  using Function = int(char*, int, int);
+  // Of the library that libtorch has loaded, whatever its version.
+  static const auto function = reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, "cudaDeviceGetPCIBusId"));
+  return function && function(text, size, device) == 0;
 }
 bool ct_set_deterministic(bool enabled, bool warn_only) {
   CT_DO(at::globalContext().setDeterministicAlgorithms(enabled, warn_only))

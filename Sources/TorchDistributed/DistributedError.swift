@@ -14,7 +14,7 @@ public struct DistributedError: Error, Sendable, CustomStringConvertible {
     let signs = [
       "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting", "Connection refused",
       "Application timeout", "recvValue failed", "Failed to recv", "recv failed", "Socket closed", "ait timeout",
-      "socket has timed out",
+      "socket has timed out", "ncclRemoteError",
       DistributedError.absence,
     ]
     return signs.contains { message.contains($0) }
@@ -33,14 +33,16 @@ public struct DistributedError: Error, Sendable, CustomStringConvertible {
 
   /// The failure that the calling thread just met in c10d.
   ///
-  /// - Parameter explain: what to say instead of c10d's whole message; nil for its first line.
+  /// - Parameter explain: what to say instead of c10d's whole message; nil for its first line, or what
+  ///     is known about a failure of NCCL.
   static func last(
     _ operation: String, rank: Int? = nil, explain: (String) -> String? = { _ in nil }
   ) -> DistributedError {
     let message = String(cString: ct_error_message())
     ct_error_clear()
     let first = LibtorchMessage.tidied(message.split(separator: "\n").first.map(String.init) ?? message)
-    return DistributedError(operation: operation, rank: rank, message: explain(message) ?? first)
+    return DistributedError(
+      operation: operation, rank: rank, message: explain(message) ?? NCCLMessage.explained(message) ?? first)
   }
 
   package init(operation: String, rank: Int?, message: String) {

@@ -1,4 +1,3 @@
-internal import CTorch
 public import Torch
 
 extension ProcessGroup {
@@ -16,25 +15,17 @@ extension ProcessGroup {
   ) throws(DistributedError) -> [Work] {
     precondition(outgoing.count == size && incoming.count == size, "an exchange has a place for each rank")
     try check((outgoing + incoming).compactMap { $0 }, kind.label)
-    let tag = Int32(exchangeCount % (1 << 30))
+    let tag = exchangeCount % (1 << 30)
     exchangeCount += 1
-    var works: [Work] = []
     // Whoever receives first need not keep what comes early.
+    var operations: [PointToPoint] = []
     for rank in others {
-      guard let tensor = incoming[rank], tensor.count > 0 else { continue }
-      works.append(
-        try work(
-          ct_receive(handle, tensor.handle, Int32(rank), tag), kind, "\(kind.label): \(tensor.shape) from rank \(rank)",
-          [tensor]))
+      if let tensor = incoming[rank], tensor.count > 0 { operations.append(.receive(tensor, from: rank, tag: tag)) }
     }
     for rank in others {
-      guard let tensor = outgoing[rank], tensor.count > 0 else { continue }
-      works.append(
-        try work(
-          ct_send(handle, tensor.handle, Int32(rank), tag), kind, "\(kind.label): \(tensor.shape) to rank \(rank)",
-          [tensor]))
+      if let tensor = outgoing[rank], tensor.count > 0 { operations.append(.send(tensor, to: rank, tag: tag)) }
     }
-    return works
+    return try startTogether(operations, as: kind)
   }
 
   /// The other ranks, beginning behind this one, so that not all turn to the same.

@@ -1,12 +1,15 @@
 internal import CTorch
 public import Torch
 
-/// The processes of a run, able to compute together: c10d's process group on Gloo.
+/// The processes of a run, able to compute together: c10d's process group on Gloo, or on NCCL for tensors of GPUs.
 ///
 /// Every rank must call the same collectives in the same order with tensors of the same shape and type. The functions
-/// named `start...` return at once with a ``Work``; the others wait.
+/// named `start...` return at once with a ``Work``; the others wait. With NCCL it is the GPU that waits: what is computed
+/// next on the same device sees the result, and this thread goes on.
 public final class ProcessGroup {
   let handle: OpaquePointer
+  /// What moves the tensors.
+  public let backend: ProcessGroupBackend
   public let rank: Int
   public let size: Int
   /// Seconds that a collective may take before it fails.
@@ -17,8 +20,10 @@ public final class ProcessGroup {
   var exchangeCount = 0
 
   private init(
-    owning handle: OpaquePointer, rank: Int, size: Int, timeout: Double, activity: CollectiveActivity
+    owning handle: OpaquePointer, on backend: ProcessGroupBackend, rank: Int, size: Int, timeout: Double,
+    activity: CollectiveActivity
   ) {
+    self.backend = backend
     self.activity = activity
     self.handle = handle
     self.rank = rank
@@ -45,19 +50,43 @@ public final class ProcessGroup {
     store: Store, rank: Int, size: Int, timeout: Double = 1800, address: String? = nil, name: String = "world",
     activity: CollectiveActivity = CollectiveActivity()
   ) throws(DistributedError) -> ProcessGroup {
-    guard (0..<size).contains(rank) else {
-      throw DistributedError(
-        operation: "joining process group '\(name)'", rank: rank, message: "there are ranks 0 to \(size - 1) only")
+    try join(
+      .gloo, store: store, rank: rank, size: size, timeout: timeout, address: address, name: name, activity: activity)
+  }
+
+  /// Joins the group `name` on a backend: Gloo as ``gloo(store:rank:size:timeout:address:name:activity:)`` has it, or
+  /// beside it NCCL for tensors of the current GPU, which ``TorchRuntime/setCurrentDevice(_:)`` chooses before.
+  ///
+  /// A rank that NCCL waits for longer than `timeout` is noticed by a thread of c10d, which ends the process; the variables
+  /// `TORCH_NCCL_...` of PyTorch hold. When the last reference goes, what is under way on GPUs is given up, so that no rank
+  /// waits for one that has failed: let all ranks come to a barrier before.
+  ///
+  /// - Throws: ``DistributedError`` before anything is sent where there is no NCCL, or no GPU.
+  public static func join(
+    _ backend: ProcessGroupBackend, store: Store, rank: Int, size: Int, timeout: Double = 1800, address: String? = nil,
+    name: String = "world", activity: CollectiveActivity = CollectiveActivity()
+  ) throws(DistributedError) -> ProcessGroup {
+    func failure(_ message: String) -> DistributedError {
+      DistributedError(operation: "joining process group '\(name)'", rank: rank, message: message)
+    }
+    guard (0..<size).contains(rank) else { throw failure("there are ranks 0 to \(size - 1) only") }
+    if let problem = backend.problem {
+      throw failure("NCCL cannot be used: \(problem); \(ProcessGroupBackend.remedy)")
+    }
+    if backend == .nccl, TorchRuntime.cudaDeviceCount == 0 {
+      throw failure("NCCL cannot be used: libtorch sees no GPU; see nvidia-smi and CUDA_VISIBLE_DEVICES")
     }
     try store.set("joined/\(name)/\(rank)", "")
-    let handle = ct_group_gloo(store.handle, Int32(rank), Int32(size), Int64(timeout * 1000), address, name)
+    let handle = ct_group_make(
+      store.handle, Int32(rank), Int32(size), Int64(timeout * 1000), address, backend == .nccl, name)
     guard let handle else {
       throw .last("joining process group '\(name)' of \(size) ranks", rank: rank) { _ in
         absence(of: store, name: name, size: size, timeout: timeout)
       }
     }
     withExtendedLifetime(store) {}
-    return ProcessGroup(owning: handle, rank: rank, size: size, timeout: timeout, activity: activity)
+    return ProcessGroup(
+      owning: handle, on: backend, rank: rank, size: size, timeout: timeout, activity: activity)
   }
 
   /// Which ranks did not come; nil when all did.
@@ -167,7 +196,8 @@ extension ProcessGroup {
     guard let made = ct_group_subgroup(handle, Int32(place), Int32(ranks.count), Int64(timeout * 1000), name) else {
       throw .last("making a subgroup of ranks \(ranks)", rank: rank)
     }
-    return ProcessGroup(owning: made, rank: place, size: ranks.count, timeout: timeout, activity: activity)
+    return ProcessGroup(
+      owning: made, on: backend, rank: place, size: ranks.count, timeout: timeout, activity: activity)
   }
 
   /// The group of `count` consecutive ranks that this one belongs to: 0 to `count` - 1, the next `count`, and so on. Called

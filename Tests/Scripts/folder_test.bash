@@ -79,6 +79,49 @@ test_folder_with_libraries_missing() {
   expect_refused "LIBTORCH=BOX/mine needs libcudart.so.13, libcupti.so.13, which the loader does not find: install what provides it, or $folder_advice"
 }
 
+# make_cuda FOLDER: makes a libtorch one for CUDA.
+make_cuda() { cp "$elf_file" "$1/lib/libtorch_cuda.so"; }
+
+test_folder_for_cuda_with_nccl() {
+  local folder="$box/site/torch"
+  make_libtorch "$folder" 2.13.0
+  make_cuda "$folder"
+  mkdir -p "$box/site/nvidia/nccl/include"
+  printf '#define NCCL_MAJOR 2\n#define NCCL_MINOR 29\n#define NCCL_PATCH 7\n' >"$box/site/nvidia/nccl/include/nccl.h"
+  setup LIBTORCH="$folder"
+  expect_ready 2.13.0 BOX/site/torch
+  expect_same "the first line" "$(head -n 1 "$box/out")" \
+    "setup: it is for CUDA, with the header of NCCL 2.29.7 (BOX/site/nvidia/nccl/include/nccl.h)"
+}
+
+test_folder_for_cuda_without_nccl() {
+  if [[ -e /usr/include/nccl.h || -e /usr/local/include/nccl.h || -e /usr/local/cuda/include/nccl.h ]]; then
+    skip "this machine has NCCL"
+  fi
+  make_libtorch "$box/mine" 2.13.0
+  make_cuda "$box/mine"
+  setup LIBTORCH="$box/mine"
+  expect_ready 2.13.0 BOX/mine
+  [[ $(head -n 1 "$box/out") == "setup: it is for CUDA, but there is no nccl.h: GPUs will communicate through Gloo."* ]] ||
+    wrong "NCCL is not told of"
+}
+
+test_folder_for_cuda_with_libraries_missing() {
+  make_libtorch "$box/mine" 2.13.0
+  make_cuda "$box/mine"
+  stub ldd 'if [[ $1 == *_cuda.so ]]; then printf "\tlibnccl.so.2 => not found\n\tlibcudnn.so.9 => not found\n"; fi'
+  setup LIBTORCH="$box/mine"
+  expect_refused "LIBTORCH=BOX/mine is for CUDA, but lacks libcudnn.so.9, libnccl.so.2: install what provides it (pip does with torch), or set STRATAGEM_TORCH=wheel for a libtorch without CUDA."
+}
+
+test_folder_for_cuda_damaged() {
+  make_libtorch "$box/mine" 2.13.0
+  make_cuda "$box/mine"
+  stub ldd '[[ $1 != *_cuda.so ]]'
+  setup LIBTORCH="$box/mine"
+  expect_refused "LIBTORCH=BOX/mine has a damaged lib/libtorch_cuda.so: $folder_advice"
+}
+
 test_folder_link_replaced_and_kept() {
   make_libtorch "$box/one" 2.13.0
   make_libtorch "$box/two" 2.12.0

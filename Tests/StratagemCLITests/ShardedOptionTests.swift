@@ -1,5 +1,6 @@
 import Testing
 import Torch
+import TorchDistributed
 
 @testable import Stratagem
 @testable import StratagemCLI
@@ -25,6 +26,21 @@ struct ShardedOptionTests {
       full.offloadsToCPU && full.sharding == .gradientsAndOptimizer && full.shardCount == 2 && full.replicaCount == nil)
     let made = try full.makeShardingOptions()
     #expect(made.stage == .parameters && !made.reshardAfterForward && made.maximumPrefetches == 3)
+  }
+
+  @Test(
+    "Every strategy of several processes takes the backend of its group",
+    arguments: ["ddp", "ddp_spawn", "ddp_sharded", "fsdp", "deepspeed_stage_3", "horovod", "bagua"])
+  func backend(name: String) throws {
+    func backend(_ choice: String) throws -> ProcessGroupBackend? {
+      let made = try resolve("{name: \(name), processGroupBackend: \(choice)}")
+      return try #require(made as? ParallelStrategy).processGroupBackend
+    }
+    #expect(try backend("nccl") == .nccl)
+    #expect(try backend("gloo") == .gloo)
+    #expect(try backend("auto") == nil)
+    let error = #expect(throws: (any Error).self) { try backend("mpi") }
+    #expect("\(error!)".contains("accepted: auto, gloo, nccl"))
   }
 
   @Test("What they cannot be")

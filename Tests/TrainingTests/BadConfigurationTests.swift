@@ -64,6 +64,17 @@ struct BadConfigurationTests {
     #expect(folder.names() == [])
   }
 
+  @Test("NCCL for processors, before any process is started")
+  func nccl() throws {
+    let folder = try TemporaryFolder()
+    let flags = ["fit", "--output", "\(folder.path)/run", "--accelerator", "cpu", "--devices", "2"]
+    let run = try ProgramRun("digits", flags, environment: ["PL_TORCH_DISTRIBUTED_BACKEND": "nccl"])
+    #expect(run.status == 1)
+    #expect(run.errors.hasPrefix("Error: PL_TORCH_DISTRIBUTED_BACKEND=nccl moves tensors of GPUs only, and "))
+    #expect(run.errorLines.count == 1 && run.output == "")
+    #expect(folder.names() == [])
+  }
+
   @Test("Everything that is wrong is told at once")
   func several() throws {
     let run = try ProgramRun("digits", ["fit", "--strategy", "dpp", "--devices", "0", "--precision", "33"])

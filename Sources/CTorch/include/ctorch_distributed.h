@@ -22,9 +22,16 @@ int ct_store_check(ct_store store, const char *key);
 bool ct_store_wait(ct_store store, const char *key, int64_t timeout_milliseconds);
 bool ct_store_delete(ct_store store, const char *key);
 
-/// A process group on Gloo. `address` is the local address to bind, or NULL for Gloo's own choice.
-ct_group ct_group_gloo(
-    ct_store store, int rank, int size, int64_t timeout_milliseconds, const char *address, const char *name);
+/// A process group on Gloo; with `nccl`, NCCL moves the tensors of GPUs. `address` is the local address to bind, or NULL for
+/// Gloo's own choice.
+ct_group ct_group_make(
+    ct_store store, int rank, int size, int64_t timeout_milliseconds, const char *address, bool nccl, const char *name);
+/// Why NCCL cannot be used by this program on any machine; NULL when it can.
+const char *ct_nccl_problem(void);
+/// Connects the GPUs of a group with NCCL now instead of in the first collective. Waits for all its ranks.
+bool ct_group_connect(ct_group group, int cuda_device);
+/// Lets go of what is under way on GPUs in all groups of this process, which cannot be used for GPUs any more.
+void ct_nccl_abort(void);
 /// A group of some processes of `parent`, over the same store and interface; `name` is different for each.
 ct_group ct_group_subgroup(ct_group parent, int rank, int size, int64_t timeout_milliseconds, const char *name);
 void ct_group_release(ct_group group);
@@ -37,6 +44,12 @@ ct_work ct_reduce_scatter(ct_group group, ct_tensor output, ct_tensor input, int
 ct_work ct_all_to_all(ct_group group, ct_tensor output, ct_tensor input);
 ct_work ct_send(ct_group group, ct_tensor tensor, int destination, int tag);
 ct_work ct_receive(ct_group group, ct_tensor tensor, int source, int tag);
+/// What is sent and received on GPUs between these two, in a group with NCCL, is under way together as one work; the works of
+/// the parts are empty.
+bool ct_batch_begin(ct_group group);
+ct_work ct_batch_end(ct_group group);
+/// Ends a batch of which a part could not be started.
+void ct_batch_cancel(ct_group group);
 ct_work ct_barrier(ct_group group);
 bool ct_broadcast_coalesced(ct_group group, const ct_tensor *tensors, intptr_t count, size_t buffer_bytes, int source);
 

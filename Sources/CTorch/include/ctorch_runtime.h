@@ -10,6 +10,14 @@ int ct_thread_count(void);
 void ct_keep_freed_memory(intptr_t bytes, intptr_t largest_block);
 /// Number of CUDA devices that libtorch can use; 0 for a CPU build.
 int ct_cuda_device_count(void);
+/// Whether libtorch is a build for CUDA, on a machine with or without GPUs.
+bool ct_cuda_build(void);
+/// Makes a GPU the current one of the calling thread.
+bool ct_cuda_set_device(int device);
+/// Waits until a GPU has done what it was given.
+bool ct_cuda_synchronize(int device);
+/// Writes the bus address of a GPU, such as "0000:3b:00.0", which is the same in all processes of a machine.
+bool ct_cuda_bus_id(int device, char *text, int size);
 bool ct_set_deterministic(bool enabled, bool warn_only);
 bool ct_deterministic(void);
 bool ct_deterministic_warn_only(void);

@@ -21,6 +21,12 @@ public struct HardwareInventory: Hashable, Sendable {
   /// The visible CUDA devices; the position in the list is the index of the device.
   public var gpus: [GPU]
 
+  /// Whether libtorch is a build for CUDA.
+  public var hasCUDABuild: Bool
+
+  /// Why this program cannot use NCCL on any machine; nil when it can.
+  public var ncclProblem: String?
+
   /// Whether there is an Apple graphics processor.
   public var hasMPS: Bool
 
@@ -38,11 +44,13 @@ public struct HardwareInventory: Hashable, Sendable {
 
   /// Describes a machine.
   public init(
-    cpuCount: Int, gpus: [GPU] = [], hasMPS: Bool = false, tpuCores: Int = 0, hpus: Int = 0, ipus: Int = 0,
-    canFork: Bool = true
+    cpuCount: Int, gpus: [GPU] = [], hasCUDABuild: Bool = true, ncclProblem: String? = nil, hasMPS: Bool = false,
+    tpuCores: Int = 0, hpus: Int = 0, ipus: Int = 0, canFork: Bool = true
   ) {
     self.cpuCount = cpuCount
     self.gpus = gpus
+    self.hasCUDABuild = hasCUDABuild
+    self.ncclProblem = ncclProblem
     self.hasMPS = hasMPS
     self.tpuCores = tpuCores
     self.hpus = hpus

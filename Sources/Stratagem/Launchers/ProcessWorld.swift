@@ -1,3 +1,4 @@
+public import Torch
 public import TorchDistributed
 
 /// The place of this process among the processes of a run, and the store by which they find each other.
@@ -9,6 +10,9 @@ public final class ProcessWorld {
   /// The place of this process.
   public let identity: WorkerIdentity
   private let address: String?
+  /// What moves the tensors of the run under way.
+  private var backend = ProcessGroupBackend.gloo
+  private var device = Device.cpu
   /// How many groups were made: the number of the run in the program.
   public private(set) var groups = 0
 
@@ -90,11 +94,25 @@ public final class ProcessWorld {
   /// A group of all processes for one run.
   ///
   /// The processes talk over the interface that leads to the store, unless `GLOO_SOCKET_IFNAME` names another one.
-  public func makeGroup(timeout: Double) throws -> ProcessGroup {
+  ///
+  /// - Parameters:
+  ///   - backend: what moves the tensors, also in the further groups of the run.
+  ///   - device: the GPU of this process, which NCCL connects with those of the others.
+  public func makeGroup(
+    timeout: Double, backend: ProcessGroupBackend = .gloo, device: Device = .cpu
+  ) throws -> ProcessGroup {
     groups += 1
-    return try ProcessGroup.gloo(
-      store: try store.prefixed("run/\(groups)"), rank: rank, size: worldSize, timeout: timeout, address: groupAddress,
+    self.backend = backend
+    self.device = device
+    let meeting = try store.prefixed("run/\(groups)")
+    if backend == .nccl, let address = TorchRuntime.busAddress(of: device) {
+      try DeviceClaim(rank: rank, device: device, busAddress: address).register(in: meeting)
+    }
+    let group = try ProcessGroup.join(
+      backend, store: meeting, rank: rank, size: worldSize, timeout: timeout, address: groupAddress,
       name: "run\(groups)")
+    try group.connect(device)
+    return group
   }
 
   /// A further group for the run under way, of all or some of its processes, whose collectives may be under way at the same
@@ -104,14 +122,19 @@ public final class ProcessWorld {
   ///   - name: different for each group of a run that a process is in.
   ///   - ranks: the processes, in the order of their ranks in the group; this one is among them.
   ///   - activity: where it tells what it waits for.
+  ///   - forGPUs: whether tensors of GPUs are exchanged in it, which NCCL, if that is the backend of the run, needs memory
+  ///     of the GPU for.
   public func makeGroup(
-    _ name: String, of ranks: [Int], timeout: Double, activity: CollectiveActivity
+    _ name: String, of ranks: [Int], timeout: Double, activity: CollectiveActivity, forGPUs: Bool = true
   ) throws -> ProcessGroup {
     let place = ranks.firstIndex(of: rank) ?? -1
     let label = "\(name)-" + ranks.map(String.init).joined(separator: "-")
-    return try ProcessGroup.gloo(
-      store: try store.prefixed("run/\(groups)/\(label)"), rank: place, size: ranks.count, timeout: timeout,
+    let group = try ProcessGroup.join(
+      forGPUs ? backend : .gloo, store: try store.prefixed("run/\(groups)/\(label)"), rank: place, size: ranks.count,
+      timeout: timeout,
       address: groupAddress, name: "run\(groups)/\(label)", activity: activity)
+    try group.connect(device)
+    return group
   }
 
   private var groupAddress: String? {

@@ -1,5 +1,5 @@
 public import Torch
-internal import TorchDistributed
+public import TorchDistributed
 internal import TorchNN
 
 /// ``DataParallelStrategy`` inside each node, gradients averaged over the nodes: one process for each node, a replica of
@@ -17,8 +17,10 @@ open class DDP2Strategy: ParallelStrategy {
   ///   - bucketMegabytes: how much is reduced together.
   ///   - broadcastBuffers: give the buffers of rank 0 to all ranks before each forward.
   ///   - timeout: seconds that joining the others, or one collective, may take.
+  ///   - processGroupBackend: what moves tensors between the processes; see ``ParallelStrategy``.
   public init(
     bucketMegabytes: Double = 25, broadcastBuffers: Bool = true, timeout: Double = 1800, stallNotice: Double = 30,
+    processGroupBackend: ProcessGroupBackend? = nil,
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
     devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
@@ -26,13 +28,16 @@ open class DDP2Strategy: ParallelStrategy {
     bucketByteCount = max(1, Int(bucketMegabytes * 1_048_576))
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
-      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice)
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice,
+      processGroupBackend: processGroupBackend)
   }
 
   open override var strategyDescription: StrategyDescription {
-    StrategyDescription(
+    var options: [String: StrategyOption] = [:]
+    if let processGroupBackend { options["processGroupBackend"] = .text(processGroupBackend.rawValue) }
+    return StrategyDescription(
       name: "ddp2", summary: "One process per node; a replica for each device, gradients averaged over the nodes.",
-      accelerators: [.cpu, .cuda], processes: .onePerNode, holdings: givenPlugins)
+      accelerators: [.cpu, .cuda], processes: .onePerNode, options: options, holdings: givenPlugins)
   }
 
   open override func setUp(_ stage: Stage) throws {

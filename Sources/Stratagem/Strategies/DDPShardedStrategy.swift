@@ -1,4 +1,5 @@
 public import Torch
+public import TorchDistributed
 
 /// Distributed data parallel with the state of the optimizers and the gradients partitioned over the processes: each one
 /// updates its part of the parameters, which then go to all.
@@ -25,10 +26,12 @@ open class DDPShardedStrategy: ShardedStrategy {
   ///   - timeout: seconds that joining the others, or one collective, may take.
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
+  ///   - processGroupBackend: what moves tensors between the processes; see ``ParallelStrategy``.
   public init(
     findUnusedParameters: Bool = true, layout: ShardLayout = .flat, bucketMegabytes: Double = 25,
     reduceType: DType? = nil, broadcastBuffers: Bool = true, timeout: Double = 1800, stallNotice: Double = 30,
-    startMethod: StartMethod = .relaunch, accelerator: Accelerator? = nil, precision: Precision? = nil,
+    startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil, accelerator: Accelerator? = nil, precision: Precision? = nil,
     checkpointIO: (any CheckpointIO)? = nil, devices: [Device]? = nil,
     clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
@@ -39,7 +42,8 @@ open class DDPShardedStrategy: ShardedStrategy {
     isBroadcastingBuffers = broadcastBuffers
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
-      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 
   open override var strategyDescription: StrategyDescription {
@@ -47,6 +51,7 @@ open class DDPShardedStrategy: ShardedStrategy {
     if !findUnusedParameters { options["findUnusedParameters"] = .flag(false) }
     if layout != .flat { options["layout"] = .text(layout.rawValue) }
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    if let processGroupBackend { options["processGroupBackend"] = .text(processGroupBackend.rawValue) }
     return StrategyDescription(
       name: "ddp_sharded", summary: "ddp with optimizer state and gradients partitioned over the ranks.",
       accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
@@ -69,11 +74,13 @@ extension StrategyConvertible where Self == DDPShardedStrategy {
   public static func ddpSharded(
     findUnusedParameters: Bool = true, layout: ShardLayout = .flat, bucketMegabytes: Double = 25,
     reduceType: DType? = nil, broadcastBuffers: Bool = true, timeout: Double = 1800, stallNotice: Double = 30,
-    startMethod: StartMethod = .relaunch
+    startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil
   ) -> DDPShardedStrategy {
     DDPShardedStrategy(
       findUnusedParameters: findUnusedParameters, layout: layout, bucketMegabytes: bucketMegabytes,
       reduceType: reduceType, broadcastBuffers: broadcastBuffers, timeout: timeout, stallNotice: stallNotice,
-      startMethod: startMethod)
+      startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 }

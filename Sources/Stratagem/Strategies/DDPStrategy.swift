@@ -38,12 +38,14 @@ open class DDPStrategy: ParallelStrategy {
   ///   - timeout: seconds that joining the others, or one collective, may take.
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
+  ///   - processGroupBackend: what moves tensors between the processes; see ``ParallelStrategy``.
   public init(
     findUnusedParameters: Bool = false, bucketMegabytes: Double = 25, gradientAsBucketView: Bool = false,
     staticGraph: Bool = false, broadcastBuffers: Bool = true, communicationHook: (any CommunicationHook)? = nil,
     communicationWrapper: CommunicationWrapper? = nil, modelAveragingPeriod: Int? = nil,
     modelAverager: (any ModelAveraging)? = nil, timeout: Double = 1800, stallNotice: Double = 30,
     startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil,
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
     devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
@@ -63,7 +65,8 @@ open class DDPStrategy: ParallelStrategy {
       }
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
-      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 
   open override var strategyDescription: StrategyDescription {
@@ -71,6 +74,7 @@ open class DDPStrategy: ParallelStrategy {
     if reduction.findUnusedParameters { options["findUnusedParameters"] = .flag(true) }
     if let communicationHook { options["communicationHook"] = .text(communicationHook.name) }
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    if let processGroupBackend { options["processGroupBackend"] = .text(processGroupBackend.rawValue) }
     return StrategyDescription(
       name: "ddp", summary: "One process per device; gradients averaged during backward.",
       accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
@@ -179,13 +183,15 @@ extension StrategyConvertible where Self == DDPStrategy {
     staticGraph: Bool = false, broadcastBuffers: Bool = true, communicationHook: (any CommunicationHook)? = nil,
     communicationWrapper: CommunicationWrapper? = nil, modelAveragingPeriod: Int? = nil,
     modelAverager: (any ModelAveraging)? = nil, timeout: Double = 1800, stallNotice: Double = 30,
-    startMethod: StartMethod = .relaunch
+    startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil
   ) -> DDPStrategy {
     DDPStrategy(
       findUnusedParameters: findUnusedParameters, bucketMegabytes: bucketMegabytes,
       gradientAsBucketView: gradientAsBucketView, staticGraph: staticGraph, broadcastBuffers: broadcastBuffers,
       communicationHook: communicationHook, communicationWrapper: communicationWrapper,
       modelAveragingPeriod: modelAveragingPeriod, modelAverager: modelAverager, timeout: timeout,
-      stallNotice: stallNotice, startMethod: startMethod)
+      stallNotice: stallNotice, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 }

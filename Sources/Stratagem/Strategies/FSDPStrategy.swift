@@ -1,4 +1,5 @@
 public import Torch
+public import TorchDistributed
 
 /// Fully sharded data parallel: parameters, gradients and optimizer state are partitioned over the processes, and the
 /// parameters of a unit are gathered for its forward and its backward only.
@@ -53,12 +54,14 @@ open class FSDPStrategy: ShardedStrategy {
   ///   - timeout: seconds that joining the others, or one collective, may take.
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
+  ///   - processGroupBackend: what moves tensors between the processes; see ``ParallelStrategy``.
   public init(
     wrapPolicy: WrapPolicy = .automatic(), sharding: Sharding = .full, replicas: Int? = nil, shards: Int? = nil,
     parameterType: DType? = nil, reduceType: DType? = nil, offloadToCPU: Bool = false, forwardPrefetch: Bool = true,
     backwardPrefetch: Bool = true, maximumPrefetches: Int = 1, findUnusedParameters: Bool = true,
     activationCheckpointing: ActivationCheckpointPolicy? = nil,
     timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil,
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
     devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
@@ -80,7 +83,8 @@ open class FSDPStrategy: ShardedStrategy {
     policy = activationCheckpointing
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
-      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 
   open override var strategyDescription: StrategyDescription {
@@ -90,6 +94,7 @@ open class FSDPStrategy: ShardedStrategy {
     if let replicaCount { options["replicas"] = .number(replicaCount) }
     if let shardCount { options["shards"] = .number(shardCount) }
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    if let processGroupBackend { options["processGroupBackend"] = .text(processGroupBackend.rawValue) }
     return StrategyDescription(
       name: "fsdp", summary: "Parameters, gradients and optimizer state partitioned over the ranks.",
       accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
@@ -119,7 +124,8 @@ extension StrategyConvertible where Self == FSDPStrategy {
     replicas: Int? = nil, shards: Int? = nil, parameterType: DType? = nil, reduceType: DType? = nil,
     offloadToCPU: Bool = false, forwardPrefetch: Bool = true, backwardPrefetch: Bool = true, maximumPrefetches: Int = 1,
     findUnusedParameters: Bool = true, activationCheckpointing: ActivationCheckpointPolicy? = nil,
-    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch
+    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil
   ) -> FSDPStrategy {
     FSDPStrategy(
       wrapPolicy: wrapPolicy, sharding: sharding, replicas: replicas, shards: shards, parameterType: parameterType,
@@ -127,6 +133,7 @@ extension StrategyConvertible where Self == FSDPStrategy {
       offloadToCPU: offloadToCPU, forwardPrefetch: forwardPrefetch, backwardPrefetch: backwardPrefetch,
       maximumPrefetches: maximumPrefetches, findUnusedParameters: findUnusedParameters,
       activationCheckpointing: activationCheckpointing, timeout: timeout, stallNotice: stallNotice,
-      startMethod: startMethod)
+      startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 }

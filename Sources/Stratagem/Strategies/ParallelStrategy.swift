@@ -12,18 +12,23 @@ open class ParallelStrategy: Strategy {
   public let stallNotice: Double
   /// How the processes are started.
   public let startMethod: StartMethod
+  /// What moves tensors between the processes, as it was asked for; the plan of a run says what was chosen.
+  public let processGroupBackend: ProcessGroupBackend?
   private var watchdog: StallWatchdog?
   /// The same processes, for a thread that writes checkpoints.
   private var backgroundGroup: ProcessGroup?
 
+  /// - Parameter processGroupBackend: nil for `PL_TORCH_DISTRIBUTED_BACKEND` in the environment, else NCCL on GPUs and Gloo
+  ///   on processors.
   public init(
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
     devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil, timeout: Double = 1800,
-    stallNotice: Double = 30, startMethod: StartMethod = .relaunch
+    stallNotice: Double = 30, startMethod: StartMethod = .relaunch, processGroupBackend: ProcessGroupBackend? = nil
   ) {
     self.timeout = timeout
     self.stallNotice = stallNotice
     self.startMethod = startMethod
+    self.processGroupBackend = processGroupBackend
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
       clusterEnvironment: clusterEnvironment)
@@ -62,7 +67,8 @@ open class ParallelStrategy: Strategy {
     try super.setUpEnvironment()
     supervisor?.setRunActive(true)
     guard let world = launcher.world else { return }
-    let group = try world.makeGroup(timeout: timeout)
+    let group = try world.makeGroup(
+      timeout: timeout, backend: plan?.processGroupBackend ?? .gloo, device: rootDevice)
     self.group = group
     guard world.worldSize > 1 else { return }
     watchdog = StallWatchdog(
@@ -119,7 +125,7 @@ open class ParallelStrategy: Strategy {
     guard let group, let world = launcher.world, group.size > 1 else { return try super.ranksInBackground() }
     if let backgroundGroup { return GroupRanks(group: backgroundGroup) }
     let made = try world.makeGroup(
-      "checkpoints", of: Array(0..<world.worldSize), timeout: timeout, activity: CollectiveActivity())
+      "checkpoints", of: Array(0..<world.worldSize), timeout: timeout, activity: CollectiveActivity(), forGPUs: false)
     backgroundGroup = made
     return GroupRanks(group: made)
   }
@@ -169,10 +175,18 @@ open class ParallelStrategy: Strategy {
     return all ? votes == worldSize : votes > 0
   }
 
-  /// A worker passes the barrier, and may end, only after rank 0 has stopped to expect it.
+  /// A worker passes the barrier, and may end, only after rank 0 has stopped to expect it. By then no GPU has anything left
+  /// to do for another rank.
   override func finishRun() throws {
     supervisor?.setRunActive(false)
+    if group?.backend == .nccl { try TorchRuntime.synchronize(rootDevice) }
     try barrier()
+  }
+
+  /// The GPUs of the others may never send what this one waits for.
+  open override func onException(_ error: any Error) {
+    super.onException(error)
+    if group?.backend == .nccl { ProcessGroup.abortNCCL() }
   }
 
   open override func tearDown() {

@@ -1,4 +1,5 @@
 public import Torch
+public import TorchDistributed
 
 /// What will run where: the arguments of a run after every choice is made and every conflict excluded.
 ///
@@ -42,6 +43,9 @@ public struct RunPlan: Hashable, Sendable {
 
   /// Threads that an operator may use in each process.
   public let threadsPerProcess: Int
+
+  /// What moves tensors between the processes; nil for a run of one process.
+  public let processGroupBackend: ProcessGroupBackend?
 
   /// The number format.
   public let precision: PrecisionKind

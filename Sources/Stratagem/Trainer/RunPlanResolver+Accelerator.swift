@@ -41,16 +41,22 @@ extension RunPlanResolver {
     } else {
       report(
         "accelerator", "accelerator '\(name)' is not available: this machine has no GPU that libtorch can use",
-        "available here: \(hardware)")
+        "available here: \(hardware)" + adviceOnGPUs)
     }
   }
 
   private mutating func adopt(_ kind: AcceleratorKind, named name: String) {
     accelerator = kind
     if !hardware.has(kind) {
+      let reason = hardware.absence(of: kind, environment: environment).map { ": " + $0.reason } ?? ""
       report(
-        "accelerator", "accelerator '\(name)' is not available on this machine", "available here: \(hardware)")
+        "accelerator", "accelerator '\(name)' is not available on this machine" + reason,
+        "available here: \(hardware)" + (kind == .cuda ? adviceOnGPUs : ""))
     }
+  }
+
+  private var adviceOnGPUs: String {
+    hardware.absence(of: .cuda, environment: environment).map { "; for GPUs: \($0.suggestion)" } ?? ""
   }
 
   private mutating func reportUnknown(_ name: String) {

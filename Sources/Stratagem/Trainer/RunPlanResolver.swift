@@ -47,6 +47,7 @@ struct RunPlanResolver {
     findPrecision()
     checkConflicts()
     let place = findPlace()
+    let backend = chooseBackend()
     let processesPerNode = (place?.worldSize ?? 1) / max(1, numNodes)
     // A replica is a thread, and takes no others for its operators.
     let isReplicated = accelerator == .cpu && strategy?.drivesSeveralDevices == true
@@ -61,7 +62,8 @@ struct RunPlanResolver {
       devices: indices.map(accelerator.device),
       processesPerNode: processesPerNode, numNodes: numNodes, cluster: place,
       startsProcesses: strategy.needsLauncher && !place.createsProcessesExternally, threadsPerProcess: threads,
-      precision: precision, accumulate: request.accumulate, warnings: warnings, notes: notes)
+      processGroupBackend: backend, precision: precision, accumulate: request.accumulate, warnings: warnings,
+      notes: notes)
   }
 
   mutating func report(_ parameter: String, _ message: String, _ suggestion: String? = nil) {

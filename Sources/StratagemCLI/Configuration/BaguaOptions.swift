@@ -12,6 +12,7 @@ struct BaguaOptions {
   private var bucketMegabytes: Double?
   private var timeout = 1800.0
   private var startMethod = StartMethod.relaunch
+  private var processGroupBackend = BackendChoice.auto
   private var others: [String: StrategyOption] = [:]
   private var problems: [ConfigurationError.Problem] = []
 
@@ -49,6 +50,11 @@ struct BaguaOptions {
         return "accepted: " + StartMethod.allCases.map(\.rawValue).joined(separator: ", ")
       }
       startMethod = value
+    case "processGroupBackend":
+      guard let value = BackendChoice(rawValue: scalar.text.lowercased()) else {
+        return "accepted: " + BackendChoice.allCases.map(\.rawValue).joined(separator: ", ")
+      }
+      processGroupBackend = value
     default:
       if let number = scalar.integer(Int.self) {
         others[name] = .number(number)
@@ -63,6 +69,6 @@ struct BaguaOptions {
   func strategy() throws(ConfigurationError) -> BaguaStrategy {
     try BaguaStrategy(
       algorithm: algorithm, others, flatten: flatten, bucketMegabytes: bucketMegabytes, timeout: timeout,
-      startMethod: startMethod)
+      startMethod: startMethod, processGroupBackend: processGroupBackend.backend)
   }
 }

@@ -10,6 +10,7 @@ struct DDPOptions: Codable {
   var broadcastBuffers = true
   var timeout = 1800.0
   var startMethod = NamedSetting(StartMethod.relaunch)
+  var processGroupBackend = NamedSetting(BackendChoice.auto)
   var communicationHook = NamedSetting(HookChoice.none)
   var communicationWrapper = NamedSetting(HookWrapperChoice.none)
   /// The columns of PowerSGD's matrices.
@@ -51,6 +52,7 @@ struct DDPOptions: Codable {
         rank: powerSGDRank, startStep: hookStartStep, groupSize: hookGroupSize > 0 ? hookGroupSize : nil),
       communicationWrapper: communicationWrapper.value.wrapper,
       modelAveragingPeriod: modelAveragingPeriod > 0 ? modelAveragingPeriod : nil, timeout: timeout,
-      startMethod: startMethod.value)
+      startMethod: startMethod.value,
+      processGroupBackend: processGroupBackend.value.backend)
   }
 }

@@ -11,6 +11,7 @@ struct DeepSpeedSetting: Codable {
   var nvmePath: String?
   var timeout = 1800.0
   var startMethod = NamedSetting(StartMethod.relaunch)
+  var processGroupBackend = NamedSetting(BackendChoice.auto)
 
   /// Reads options over what an alias presets.
   static func read(
@@ -25,7 +26,9 @@ struct DeepSpeedSetting: Codable {
     reader.requirePositive([("timeout", value.timeout)])
     if !(0...3).contains(value.stage) { reader.report("stage", "is \(value.stage); give 0, 1, 2 or 3") }
     if value.config != nil,
-      let other = options.keys.first(where: { !["config", "timeout", "startMethod"].contains($0) })
+      let other = options.keys.first(where: {
+        !["config", "timeout", "startMethod", "processGroupBackend"].contains($0)
+      })
     {
       reader.report(other, "has no effect beside config: write it into the ds_config")
     }
@@ -41,6 +44,7 @@ struct DeepSpeedSetting: Codable {
       options.offloadParametersDevice = .nvme
     }
     return DeepSpeedStrategy(
-      config: config.map { .file($0) }, options: options, timeout: timeout, startMethod: startMethod.value)
+      config: config.map { .file($0) }, options: options, timeout: timeout, startMethod: startMethod.value,
+      processGroupBackend: processGroupBackend.value.backend)
   }
 }

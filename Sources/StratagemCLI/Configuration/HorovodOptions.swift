@@ -13,6 +13,7 @@ struct HorovodOptions: Codable {
   var timeout: Double?
   var stallNotice: Double?
   var startMethod = NamedSetting(StartMethod.relaunch)
+  var processGroupBackend = NamedSetting(BackendChoice.auto)
 
   /// Reads options over the usual ones.
   static func read(_ options: ConfigNode.Map, _ origin: ConfigOrigin) throws -> HorovodOptions {
@@ -32,6 +33,7 @@ struct HorovodOptions: Codable {
     HorovodStrategy(
       operation: operation.value, compression: compression.value, fusionThreshold: fusionThreshold,
       gradientPredivideFactor: gradientPredivideFactor, learningRateScaling: learningRateScaling.value,
-      hierarchical: hierarchical, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod.value)
+      hierarchical: hierarchical, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod.value,
+      processGroupBackend: processGroupBackend.value.backend)
   }
 }

@@ -12,6 +12,7 @@ struct ShardedSetting {
     var broadcastBuffers = true
     var timeout = 1800.0
     var startMethod = NamedSetting(StartMethod.relaunch)
+    var processGroupBackend = NamedSetting(BackendChoice.auto)
   }
 
   private struct FSDP: Codable {
@@ -27,6 +28,7 @@ struct ShardedSetting {
     var findUnusedParameters = true
     var timeout = 1800.0
     var startMethod = NamedSetting(StartMethod.relaunch)
+    var processGroupBackend = NamedSetting(BackendChoice.auto)
   }
 
   /// Nil for other strategies.
@@ -45,7 +47,8 @@ struct ShardedSetting {
       strategy = DDPShardedStrategy(
         findUnusedParameters: value.findUnusedParameters, layout: value.layout.value,
         bucketMegabytes: value.bucketMegabytes, broadcastBuffers: value.broadcastBuffers, timeout: value.timeout,
-        startMethod: value.startMethod.value)
+        startMethod: value.startMethod.value,
+        processGroupBackend: value.processGroupBackend.value.backend)
     case "fsdp":
       var usual = FSDP()
       if case .flag(let value) = alias.presets["offloadToCPU"] { usual.offloadToCPU = value }
@@ -62,7 +65,8 @@ struct ShardedSetting {
         replicas: value.replicas, shards: value.shards, offloadToCPU: value.offloadToCPU,
         forwardPrefetch: value.forwardPrefetch, backwardPrefetch: value.backwardPrefetch,
         maximumPrefetches: value.maximumPrefetches, findUnusedParameters: value.findUnusedParameters,
-        timeout: value.timeout, startMethod: value.startMethod.value)
+        timeout: value.timeout, startMethod: value.startMethod.value,
+        processGroupBackend: value.processGroupBackend.value.backend)
     default: return nil
     }
   }

@@ -25,6 +25,9 @@ public enum TorchRuntime {
   /// CUDA devices that libtorch can use; 0 for a CPU build.
   public static var cudaDeviceCount: Int { Int(ct_cuda_device_count()) }
 
+  /// Whether libtorch is a build for CUDA, on a machine with or without GPUs.
+  public static var isCUDABuild: Bool { ct_cuda_build() }
+
   /// Seeds the default generators of all devices, as `torch.manual_seed` does.
   public static func manualSeed(_ seed: UInt64) { ct_manual_seed(seed) }
 }

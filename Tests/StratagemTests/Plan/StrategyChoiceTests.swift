@@ -160,7 +160,8 @@ struct StrategyChoiceTests {
   func absent(_ name: String) {
     let found = problems(RunRequest(accelerator: name))
     #expect(found.map(\.parameter) == ["accelerator"])
-    #expect(found.first?.suggestion == "available here: cpu (2 cores)")
+    #expect(found.first?.suggestion?.hasPrefix("available here: cpu (2 cores)") == true)
+    #expect(found.first?.suggestion?.contains("nvidia-smi") == ["gpu", "cuda"].contains(name))
     #expect(found.first?.message.contains("'\(name)' is not available") == true)
   }
 

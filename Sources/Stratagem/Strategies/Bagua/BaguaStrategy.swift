@@ -1,5 +1,5 @@
 public import Torch
-internal import TorchDistributed
+public import TorchDistributed
 internal import TorchNN
 public import TorchOptim
 
@@ -36,9 +36,11 @@ open class BaguaStrategy: ParallelStrategy {
   ///   - timeout: seconds that joining the others, or one collective, may take.
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
+  ///   - processGroupBackend: what moves tensors between the processes; see ``ParallelStrategy``.
   public init(
     algorithm: BaguaAlgorithm = GradientAllReduce(), flatten: Bool = true, bucketMegabytes: Double? = nil,
     timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil,
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
     devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
@@ -47,7 +49,8 @@ open class BaguaStrategy: ParallelStrategy {
     self.bucketMegabytes = bucketMegabytes
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
-      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 
   /// Makes a strategy with an algorithm by name; see ``BaguaAlgorithm/named(_:_:)``.
@@ -55,11 +58,13 @@ open class BaguaStrategy: ParallelStrategy {
   /// - Throws: `ConfigurationError` for names and values that are not known.
   public convenience init(
     algorithm: String, _ options: [String: StrategyOption] = [:], flatten: Bool = true,
-    bucketMegabytes: Double? = nil, timeout: Double = 1800, startMethod: StartMethod = .relaunch
+    bucketMegabytes: Double? = nil, timeout: Double = 1800, startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil
   ) throws(ConfigurationError) {
     self.init(
       algorithm: try BaguaAlgorithm.named(algorithm, options), flatten: flatten, bucketMegabytes: bucketMegabytes,
-      timeout: timeout, startMethod: startMethod)
+      timeout: timeout, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 
   open override var strategyDescription: StrategyDescription {
@@ -67,6 +72,7 @@ open class BaguaStrategy: ParallelStrategy {
     if !(algorithm is GradientAllReduce) { options["algorithm"] = .text(algorithm.name) }
     if algorithm.isHierarchical { options["hierarchical"] = .flag(true) }
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    if let processGroupBackend { options["processGroupBackend"] = .text(processGroupBackend.rawValue) }
     return StrategyDescription(
       name: "bagua", summary: "One process per device; compressed, decentralized or asynchronous averaging.",
       accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: givenPlugins)
@@ -199,10 +205,12 @@ extension StrategyConvertible where Self == BaguaStrategy {
   /// The algorithms of Bagua; see ``BaguaStrategy``.
   public static func bagua(
     algorithm: BaguaAlgorithm = GradientAllReduce(), flatten: Bool = true, bucketMegabytes: Double? = nil,
-    timeout: Double = 1800, startMethod: StartMethod = .relaunch
+    timeout: Double = 1800, startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil
   ) -> BaguaStrategy {
     BaguaStrategy(
       algorithm: algorithm, flatten: flatten, bucketMegabytes: bucketMegabytes, timeout: timeout,
-      startMethod: startMethod)
+      startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 }

@@ -96,7 +96,7 @@ public final class Decentralized: BaguaAlgorithm {
       case .shiftOne:
         let peer = Self.peer(of: group.rank, among: group.size, turn: turn)
         let received = flat.clone()
-        let works = [try group.startReceive(into: received, from: peer), try group.startSend(flat, to: peer)]
+        let works = try group.startTogether([.receive(received, from: peer), .send(flat, to: peer)])
         for work in works { try work.wait() }
         flat.add(received)
         flat.multiply(by: 0.5)

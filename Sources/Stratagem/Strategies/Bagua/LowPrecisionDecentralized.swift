@@ -96,11 +96,10 @@ public final class LowPrecisionDecentralized: BaguaAlgorithm {
       let fromRight = Tensor.empty(message.shape, dtype: .uint8)
       let (left, right) = ((group.rank + group.size - 1) % group.size, (group.rank + 1) % group.size)
       // Two ranks are each other's neighbour on both sides; the tags keep the sides apart.
-      let works = [
-        try group.startReceive(into: fromLeft, from: left, tag: 1),
-        try group.startReceive(into: fromRight, from: right, tag: 2),
-        try group.startSend(message, to: right, tag: 1), try group.startSend(message, to: left, tag: 2),
-      ]
+      let works = try group.startTogether([
+        .receive(fromLeft, from: left, tag: 1), .receive(fromRight, from: right, tag: 2),
+        .send(message, to: right, tag: 1), .send(message, to: left, tag: 2),
+      ])
       for work in works { try work.wait() }
       for (replica, received) in [(state.left, fromLeft), (state.right, fromRight), (state.own, message)] {
         replica.add(MinMaxUInt8.decompress(received, on: replica.device).view([replica.count]).to(replica.dtype))

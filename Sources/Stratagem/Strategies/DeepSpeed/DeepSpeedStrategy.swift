@@ -1,5 +1,5 @@
 public import Torch
-internal import TorchDistributed
+public import TorchDistributed
 internal import TorchNN
 public import TorchOptim
 
@@ -40,12 +40,15 @@ open class DeepSpeedStrategy: ShardedStrategy {
   /// Makes a strategy from options; see ``DeepSpeedOptions`` for the others.
   public convenience init(
     stage: Int = 2, offloadOptimizer: Bool = false, offloadParameters: Bool = false, nvmePath: String? = nil,
-    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch
+    timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil
   ) {
     var options = DeepSpeedOptions(
       stage: stage, offloadOptimizer: offloadOptimizer, offloadParameters: offloadParameters)
     options.nvmePath = nvmePath
-    self.init(options: options, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+    self.init(
+      options: options, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 
   /// - Parameters:
@@ -56,10 +59,12 @@ open class DeepSpeedStrategy: ShardedStrategy {
   ///   - timeout: seconds that joining the others, or one collective, may take.
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are.
   ///   - startMethod: how the processes are started; those that a cluster or torchrun started are used as they are.
+  ///   - processGroupBackend: what moves tensors between the processes; see ``ParallelStrategy``.
   public init(
     config: DeepSpeedConfigSource? = nil, options: DeepSpeedOptions = DeepSpeedOptions(),
     activationCheckpointing: ActivationCheckpointPolicy? = nil, timeout: Double = 1800, stallNotice: Double = 30,
-    startMethod: StartMethod = .relaunch, accelerator: Accelerator? = nil, precision: Precision? = nil,
+    startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil, accelerator: Accelerator? = nil, precision: Precision? = nil,
     checkpointIO: (any CheckpointIO)? = nil, devices: [Device]? = nil,
     clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
@@ -80,7 +85,8 @@ open class DeepSpeedStrategy: ShardedStrategy {
     }
     super.init(
       accelerator: accelerator, precision: precision ?? own, checkpointIO: checkpointIO, devices: devices,
-      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod)
+      clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 
   /// The environment variable with the path of a configuration for strategies that were given none.
@@ -107,6 +113,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
       }
     }
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    if let processGroupBackend { options["processGroupBackend"] = .text(processGroupBackend.rawValue) }
     var holdings = givenPlugins
     holdings.allowsSamePrecision = hasOwnConfig
     return StrategyDescription(

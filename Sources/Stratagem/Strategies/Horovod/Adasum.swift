@@ -125,9 +125,9 @@ private struct AdasumRank {
   }
 
   private func exchange(_ sent: Tensor, _ received: Tensor, with partner: Int, tag: Int) throws {
-    let sending = try group.startSend(sent, to: partner, tag: tag)
-    let receiving = try group.startReceive(into: received, from: partner, tag: tag)
-    try receiving.wait()
-    try sending.wait()
+    let works = try group.startTogether([
+      .receive(received, from: partner, tag: tag), .send(sent, to: partner, tag: tag),
+    ])
+    for work in works { try work.wait() }
   }
 }

@@ -1,5 +1,5 @@
 public import Torch
-internal import TorchDistributed
+public import TorchDistributed
 internal import TorchNN
 public import TorchOptim
 
@@ -53,10 +53,12 @@ open class HorovodStrategy: ParallelStrategy {
   ///   - stallNotice: seconds that a rank waits for the others before it is reported where all ranks are; 60, or
   ///     `HOROVOD_STALL_CHECK_TIME_SECONDS`, when left out.
   ///   - startMethod: how the processes are started; those that exist are used as they are.
+  ///   - processGroupBackend: what moves tensors between the processes; see ``ParallelStrategy``.
   public init(
     operation: HorovodOperation = .average, compression: GradientCompression = .none, fusionThreshold: Int? = nil,
     gradientPredivideFactor: Double = 1, learningRateScaling: LearningRateScaling = .none, hierarchical: Bool? = nil,
     processSets: [[Int]] = [], timeout: Double? = nil, stallNotice: Double? = nil, startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil,
     accelerator: Accelerator? = nil, precision: Precision? = nil, checkpointIO: (any CheckpointIO)? = nil,
     devices: [Device]? = nil, clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
@@ -73,7 +75,8 @@ open class HorovodStrategy: ParallelStrategy {
     super.init(
       accelerator: accelerator, precision: precision, checkpointIO: checkpointIO, devices: devices,
       clusterEnvironment: clusterEnvironment, timeout: timeout ?? variables.stallShutdown ?? 1800,
-      stallNotice: stallNotice ?? variables.stallNotice, startMethod: startMethod)
+      stallNotice: stallNotice ?? variables.stallNotice, startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 
   open override var strategyDescription: StrategyDescription {
@@ -82,6 +85,7 @@ open class HorovodStrategy: ParallelStrategy {
     if reduction.compression != .none { options["compression"] = .text(reduction.compression.rawValue) }
     if learningRateScaling != .none { options["learningRateScaling"] = .text(learningRateScaling.rawValue) }
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
+    if let processGroupBackend { options["processGroupBackend"] = .text(processGroupBackend.rawValue) }
     return StrategyDescription(
       name: "horovod", summary: "One process per device; named gradients, fused and reduced during backward.",
       accelerators: [.cpu, .cuda], processes: .onePerDevice, takesNodesFromLauncher: true, options: options,
@@ -258,13 +262,15 @@ extension StrategyConvertible where Self == HorovodStrategy {
   public static func horovod(
     operation: HorovodOperation = .average, compression: GradientCompression = .none, fusionThreshold: Int? = nil,
     gradientPredivideFactor: Double = 1, learningRateScaling: LearningRateScaling = .none, hierarchical: Bool? = nil,
-    processSets: [[Int]] = [], timeout: Double? = nil, stallNotice: Double? = nil, startMethod: StartMethod = .relaunch
+    processSets: [[Int]] = [], timeout: Double? = nil, stallNotice: Double? = nil, startMethod: StartMethod = .relaunch,
+    processGroupBackend: ProcessGroupBackend? = nil
   ) -> HorovodStrategy {
     HorovodStrategy(
       operation: operation, compression: compression, fusionThreshold: fusionThreshold,
       gradientPredivideFactor: gradientPredivideFactor, learningRateScaling: learningRateScaling,
       hierarchical: hierarchical, processSets: processSets, timeout: timeout, stallNotice: stallNotice,
-      startMethod: startMethod)
+      startMethod: startMethod,
+      processGroupBackend: processGroupBackend)
   }
 }
 

@@ -116,7 +116,7 @@ extension ProcessSet {
     let table = try group.allGather(Tensor(splits)).map { try $0.array(as: Int.self) }
     let counts = table.map { $0[group.rank] }
     var parts: [Tensor] = []
-    var works: [Work] = []
+    var operations: [PointToPoint] = []
     var start = 0
     for (rank, count) in splits.enumerated() {
       let part = tensor.narrowed(dim: 0, start: start, length: count)
@@ -125,12 +125,12 @@ extension ProcessSet {
         parts.append(part.clone())
         continue
       }
-      if count > 0 { works.append(try group.startSend(part.contiguous(), to: rank)) }
+      if count > 0 { operations.append(.send(part.contiguous(), to: rank)) }
       let received = Tensor.empty([counts[rank]] + tensor.shape.dropFirst(), dtype: tensor.dtype, device: tensor.device)
       parts.append(received)
-      if counts[rank] > 0 { works.append(try group.startReceive(into: received, from: rank)) }
+      if counts[rank] > 0 { operations.append(.receive(received, from: rank)) }
     }
-    for work in works { try work.wait() }
+    for work in try group.startTogether(operations) { try work.wait() }
     return (.cat(parts), counts)
   }
 
