@@ -15,6 +15,7 @@ final class WeightWatcher: Callback {
     let isAnswered = { (rank: Int) in
       ["untouched", "changed", "gone"].contains { access("\(self.folder)/\($0).\(rank)", F_OK) == 0 }
     }
-    for _ in 0..<20_000 where !(0..<trainer.worldSize).allSatisfy(isAnswered) { usleep(1000) }
+    let start = ContinuousClock.now
+    while !(0..<trainer.worldSize).allSatisfy(isAnswered), .now - start < .seconds(20) { usleep(1000) }
   }
 }
