@@ -178,6 +178,26 @@ struct ShardedRunTests {
     try expectFailure("it is of another model than OtherModel", "watch", "model=other")
   }
 
+  @Test("A damaged tensor in a single file, of which each rank reads a part", arguments: ["fsdp", "deepspeed_stage_2"])
+  func damagedFile(strategy: String) throws {
+    let common = ["strategy=\(strategy)", "optimizer=adamw"]
+    let run = try ProbeRun("fit", 2, options: common + ["epochs=1"]).succeeded()
+    let path = "\(run.folder.path)/checkpoints/last.ckpt"
+    let weights = try CheckpointFile(path).weights()
+    var bytes = try #require(run.folder.bytes("checkpoints/last.ckpt"))
+    for name in ["fc1.bias", "fc2.weight"] {
+      let values = try #require(weights.first { $0.name == name }).values.map { Float($0) }
+      let place = try #require(bytes.range(of: values.withUnsafeBytes { Data($0) }))
+      bytes[place.lowerBound + place.count / 2] ^= 16
+      try bytes.write(to: URL(filePath: path))
+      let failed = try ProbeRun("compare-after-failure", 2, options: common + ["resume=\(path)", "watch"])
+      #expect(failed.run.outputLines.last == "weights are untouched", "\(name): \(failed.run)")
+      #expect(failed.run.output.contains("last.ckpt: is damaged in record 'archive/data/"), "\(name): \(failed.run)")
+      #expect(failed.folder.names().filter { $0.hasPrefix("untouched.") }.count == 2, "\(name): \(failed.run)")
+      bytes[place.lowerBound + place.count / 2] ^= 16
+    }
+  }
+
   @Test(
     "A full disk: an error that names rank and file, and the version before loads",
     arguments: [("fsdp", 3), ("deepspeed_stage_3", 2)])

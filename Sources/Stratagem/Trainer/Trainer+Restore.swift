@@ -18,7 +18,7 @@ extension Trainer {
     try load(checkpoint, path, into: module) { checkpoint in
       let restorer = CheckpointRestorer(checkpoint, path, strategy, strategy.parameterPlacements)
       let optimizers = stage == .fit && strategy.restoresOptimizer ? strategy.optimizers : nil
-      do { try restorer.read(into: module, optimizers) } catch {
+      do { try restorer.read(into: module, optimizers, worldSize: strategy.worldSize) } catch {
         // Ranks that cannot be reached do not help.
         if !(error is DistributedError) { try? strategy.keepModule() }
         throw error

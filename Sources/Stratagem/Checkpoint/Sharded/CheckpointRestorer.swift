@@ -34,10 +34,14 @@ final class CheckpointRestorer {
 
   /// Reads what the module and the optimizers need. Called on all ranks.
   ///
-  /// - Parameter optimizers: nil to leave their state where it is.
-  func read(into module: AnyLightningModule, _ optimizers: [Optimizer]?) throws {
+  /// - Parameters:
+  ///   - optimizers: nil to leave their state where it is.
+  ///   - worldSize: the number of ranks.
+  func read(into module: AnyLightningModule, _ optimizers: [Optimizer]?, worldSize: Int) throws {
     _ = try ranks.together(path) { () -> Bool in
       try withErrorScope {
+        // Of a checksum over a tensor no rank that reads a part can tell anything.
+        if !placements.isEmpty { try checkpoint.source?.verify(part: ranks.rank, of: worldSize) }
         var requests: [TensorRequest] = []
         try collectWeights(of: module, &requests)
         if let optimizers, let states = checkpoint["optimizer_states"]?.listValue, states.count == optimizers.count {

@@ -168,4 +168,8 @@ final class DeepSpeedSource: TensorSource {
   }
 
   func verify() throws { for archive in models + states { try archive.verify() } }
+
+  func verify(part: Int, of count: Int) throws {
+    for archive in models + states { try archive.verify(part: part, of: count) }
+  }
 }

@@ -23,6 +23,10 @@ package protocol TensorSource: AnyObject {
 
   /// Reads all files, a piece at a time, and compares their checksums.
   func verify() throws
+
+  /// Compares one of `count` parts of the checksums that reading parts of tensors leaves out, so that all ranks together
+  /// compare them all.
+  func verify(part: Int, of count: Int) throws
 }
 
 /// Elements that are wanted of a tensor.
@@ -47,6 +51,8 @@ package struct TensorRequest {
 
 extension TensorSource {
   package var facts: [(name: String, value: String)] { [] }
+
+  package func verify(part: Int, of count: Int) throws { if part == 0 { try verify() } }
 
   /// The whole of a tensor.
   package func load(_ placeholder: Tensor) throws -> Tensor {

@@ -23,6 +23,8 @@ final class TorchFileSource: TensorSource {
   }
 
   func verify() throws { try archive.verify() }
+
+  func verify(part: Int, of count: Int) throws { try archive.verify(part: part, of: count) }
 }
 
 extension TorchArchive {
