@@ -32,7 +32,8 @@ void ct_keep_freed_memory(intptr_t bytes, intptr_t largest_block) {
   // 32 MB is the largest threshold that glibc takes; larger blocks are mapped and unmapped one by one.
   mallopt(M_MMAP_THRESHOLD, static_cast<int>(std::clamp<intptr_t>(largest_block, 1 << 16, 32 << 20)));
   mallopt(M_TRIM_THRESHOLD, static_cast<int>(std::clamp<intptr_t>(bytes, 0, INT_MAX)));
-  mallopt(M_TOP_PAD, 64 << 20);
+  // Every thread's heap has that much more than it needs.
+  mallopt(M_TOP_PAD, static_cast<int>(std::clamp<intptr_t>(bytes >> 4, 128 << 10, 64 << 20)));
 #endif
 }
 int ct_thread_count(void) { return at::get_num_threads(); }

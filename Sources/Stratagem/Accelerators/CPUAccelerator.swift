@@ -11,7 +11,11 @@ public final class CPUAccelerator: Accelerator {
   }
 
   public override func setUpDevice(_ device: Device) throws {
-    TorchRuntime.keepFreedMemory(1 << 30)
+    if AvailableMemory.isScarce {
+      TorchRuntime.keepFreedMemory(1 << 20, inBlocksUpTo: 1 << 20)
+    } else {
+      TorchRuntime.keepFreedMemory(1 << 30)
+    }
     if let threads, TorchRuntime.threadCount != threads { TorchRuntime.threadCount = threads }
   }
 }

@@ -23,6 +23,9 @@ public func withDeferredInitialization<Result>(_ body: () throws -> Result) thro
   let tape = OperationTape()
   let scope = DeferralScope()
   tape.companion = scope
+  // Each tensor is made and freed between small things that stay; in the heap it would leave a hole as large as itself.
+  TorchRuntime.keepFreedMemory(1 << 20, inBlocksUpTo: 1 << 20)
+  defer { TorchRuntime.keepFreedMemory(32 << 20) }
   let result = try tape.record { try withErrorScope(body) }
   try scope.check(tape, in: result as? Module)
   return result
