@@ -24,6 +24,14 @@ import Torch
     #expect(error?.location == "\(#filePath):\(line)")
   }
 
+  @Test func aPoisonedTensorHasAsManyChunks() throws {
+    let error = failure {
+      let parts = (short + long).chunks(3, dim: 2)
+      #expect(parts.count == 3 && parts.allSatisfy(\.isPoisoned))
+    }
+    #expect(error?.operation == "add")
+  }
+
   @Test func resultsOfFailuresArePoisoned() throws {
     _ = failure {
       let sum = short + long

@@ -51,7 +51,10 @@ extension Tensor {
   public func split(_ size: Int, dim: Int = 0) -> [Tensor] { Aten.split(self, split_size: size, dim: dim) }
 
   /// At most `count` views of nearly equal size along `dim`.
-  public func chunks(_ count: Int, dim: Int = 0) -> [Tensor] { Aten.chunk(self, chunks: count, dim: dim) }
+  public func chunks(_ count: Int, dim: Int = 0) -> [Tensor] {
+    // The result of a failed operation has as many parts, so that code goes on to where the error is thrown.
+    isPoisoned ? Array(repeating: self, count: count) : Aten.chunk(self, chunks: count, dim: dim)
+  }
 
   /// One view per entry of `dim`.
   public func unbound(dim: Int = 0) -> [Tensor] { Aten.unbind(self, dim: dim) }
