@@ -81,7 +81,13 @@ public final class GradScaler {
             + "parameters in float32 and compute in float16 by autocast (precision '16-mixed')")
       }
       let inverse = Aten.reciprocal(scaleTensor.to(.float64)).to(.float32)
-      var found = Self.partition(gradients).map { part in
+      var found: [Tensor] = []
+      do {
+        found = try optimizer.unscaleOffloadedGradients(by: inverse)
+      } catch {
+        return misuse("unscaleGradients", "\(error)")
+      }
+      found += Self.partition(gradients).map { part in
         let device = part[0].device
         let found = Tensor.zeros([], dtype: .float32, device: device)
         Aten._amp_foreach_non_finite_check_and_unscale_(part, found_inf: found, inv_scale: inverse.to(device))

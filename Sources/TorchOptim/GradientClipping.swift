@@ -35,6 +35,9 @@ public enum GradientClipping {
   /// Limits every element of every gradient to -maximum...maximum.
   public static func clipValue(_ parameters: [AnyParameter], maximum: Double) {
     withoutGradients {
+      for parameter in parameters {
+        parameter.offloadedGradient?.apply { Aten.clamp_($0, min: Scalar(-maximum), max: Scalar(maximum)) }
+      }
       let gradients = parameters.compactMap(\.gradient)
       guard !gradients.isEmpty else { return }
       Aten._foreach_clamp_min_(gradients, scalar: Scalar(-maximum))
@@ -52,12 +55,19 @@ public enum GradientClipping {
     }
   }
 
+  /// min(1, maximum / (norm + 1e-6)).
+  package static func factor(toNorm maximum: Double, from norm: Tensor) -> Tensor {
+    withoutGradients {
+      let ratio = Aten.mul(Aten.reciprocal(Aten.add(norm, other: Scalar(1e-6))), other: Scalar(maximum))
+      return Aten.clamp_max(ratio, max: 1)
+    }
+  }
+
   /// Multiplies tensors in place by min(1, maximum / (norm + 1e-6)), whoever computed the norm.
   public static func scale(_ tensors: [Tensor], toNorm maximum: Double, from norm: Tensor) {
     guard let first = tensors.first else { return }
     withoutGradients {
-      let ratio = Aten.mul(Aten.reciprocal(Aten.add(norm, other: Scalar(1e-6))), other: Scalar(maximum))
-      let factor = Aten.clamp_max(ratio, max: 1)
+      let factor = factor(toNorm: maximum, from: norm)
       let device = first.device
       if tensors.allSatisfy({ $0.device == device }) {
         Aten._foreach_mul_(tensors, other: factor.device == device ? factor : factor.to(device))

@@ -80,6 +80,10 @@ public final class StochasticWeightAveraging: Callback {
 
   /// Takes of the mean of a checkpoint what this rank holds.
   public override func onTrainStart(_ trainer: Trainer) throws {
+    if trainer.module?.parameters().contains(where: { $0.offloadedGradient != nil }) == true {
+      throw problem(
+        "parameters are kept on disk, and their mean would be in memory", "keep them in memory: raise 'max_in_cpu'")
+    }
     guard !average.isEmpty, let parameters = trainer.module?.parameters() else { return }
     let placements = trainer.strategy.placementOfParameter
     guard average.count == parameters.count else {

@@ -22,14 +22,16 @@ public final class LossScalingPrecision: MixedPrecision {
 
   public override func unscaleGradients(of optimizer: Optimizer) throws {
     let gradients = optimizer.parameters.compactMap(\.gradient).filter { $0.count > 0 }
+    let stored = try optimizer.unscaleOffloadedGradients(by: Tensor(1 / lossScaler.scale, dtype: .float32))
     found[ObjectIdentifier(optimizer)] = withoutGradients {
-      Self.partition(gradients).map { part in
-        let device = part[0].device
-        let found = Tensor.zeros([], dtype: .float32, device: device)
-        let inverse = Tensor(1 / lossScaler.scale, dtype: .float32).to(device)
-        Aten._amp_foreach_non_finite_check_and_unscale_(part, found_inf: found, inv_scale: inverse)
-        return found
-      }
+      stored
+        + Self.partition(gradients).map { part in
+          let device = part[0].device
+          let found = Tensor.zeros([], dtype: .float32, device: device)
+          let inverse = Tensor(1 / lossScaler.scale, dtype: .float32).to(device)
+          Aten._amp_foreach_non_finite_check_and_unscale_(part, found_inf: found, inv_scale: inverse)
+          return found
+        }
     }
   }
 
@@ -51,8 +53,11 @@ public final class LossScalingPrecision: MixedPrecision {
     var offset = 0
     for group in optimizer.parameterGroups {
       for (position, parameter) in group.parameters.enumerated() {
-        guard let gradient = parameter.gradient, gradient.count > 0 else { continue }
-        if try gradient.isFinite().all().integer() == 0 { return group.label(position, offset: offset) }
+        var isFinite = true
+        func look(at part: Tensor) throws { isFinite = try isFinite && part.isFinite().all().integer() != 0 }
+        try parameter.offloadedGradient?.forEachPart { try look(at: $0) }
+        if let gradient = parameter.gradient, gradient.count > 0 { try look(at: gradient) }
+        if !isFinite { return group.label(position, offset: offset) }
       }
       offset += group.parameters.count
     }

@@ -8,16 +8,36 @@ extension ShardedUnit {
     guard case .absent = state else { return }
     gatheredVersion = version
     try Tensor.outsideModes {
-      if isFreed { full.resizeStorage(to: fullByteCount) }
-      state = .gathering(try startGather(into: full))
+      if let stored {
+        state = .loading(try stored.startLoading())
+      } else {
+        if isFreed { full.resizeStorage(to: fullByteCount) }
+        state = .gathering(try startGather(of: shard, into: full))
+      }
     }
   }
 
-  /// Waits for a gather that was started.
+  /// Waits for a gather that was started. Called on all ranks that share a copy, in the same order.
   func finishGather() throws {
+    if case .loading(let buffer) = state, let stored {
+      state = .absent
+      try Tensor.outsideModes {
+        try buffer.wait()
+        full.resizeStorage(to: fullByteCount)
+        state = .gathering(try startGather(of: stored.shard(in: buffer), into: full, from: buffer))
+      }
+    }
     guard case .gathering(let pending) = state else { return }
     try Tensor.outsideModes { try finish(pending, into: full) }
     state = .present
+  }
+
+  /// Waits for what is on its way; a shard that is only being loaded is dropped.
+  func settle() throws {
+    guard case .loading(let buffer) = state else { return try finishGather() }
+    state = .absent
+    try buffer.wait()
+    stored?.giveBack(buffer)
   }
 
   /// Gives the memory of the gathered unit back, unless a graph may need it that no module's call belongs to.
@@ -40,10 +60,13 @@ extension ShardedUnit {
   /// The whole parameters as the optimizers know them, on all ranks that share a copy or on the first of them only; the others
   /// have no answer. They share memory with each other. Called on all ranks that share a copy.
   func gatherWhole(onFirstOnly: Bool = false) throws -> [Tensor]? {
-    try finishGather()
+    try settle()
     let whole = Tensor.empty(
       [onFirstOnly && rank != 0 ? 0 : partition.fullCount], dtype: masterType, device: full.device)
-    try finish(try startGather(into: whole, onFirstOnly: onFirstOnly), into: whole)
+    let buffer = try stored?.startLoading()
+    try buffer?.wait()
+    let own = buffer.flatMap { stored?.shard(in: $0) } ?? shard
+    try finish(try startGather(of: own, into: whole, from: buffer, onFirstOnly: onFirstOnly), into: whole)
     guard rank == 0 || !onFirstOnly else { return nil }
     return parameters.indices.map {
       whole.narrowed(dim: 0, start: partition.offsets[$0], length: partition.counts[$0]).view(parameters[$0].shape)
@@ -51,20 +74,31 @@ extension ShardedUnit {
   }
 
   /// Takes the elements of this rank from a whole parameter.
-  func load(_ index: Int, _ whole: Tensor) {
+  func load(_ index: Int, _ whole: Tensor) throws {
     let piece = partition.pieces[rank][index]
     guard !piece.range.isEmpty else { return }
-    withoutGradients {
-      shards[index].detached().copy(
-        from: whole.detached().reshaped([-1])
-          .narrowed(dim: 0, start: piece.range.lowerBound, length: piece.range.count))
+    try withoutGradients {
+      let own = whole.detached().reshaped([-1])
+        .narrowed(dim: 0, start: piece.range.lowerBound, length: piece.range.count)
+      if let stored {
+        try stored.parameters[index].replace {
+          own.narrowed(dim: 0, start: $0.lowerBound, length: $0.count).to(.cpu)
+        }
+      } else {
+        shards[index].detached().copy(from: own)
+      }
     }
   }
 
-  private func startGather(into whole: Tensor, onFirstOnly: Bool = false) throws -> PendingGather {
+  /// - Parameters:
+  ///   - shard: this rank's elements; nil when they are in the gathered unit.
+  ///   - buffer: the memory that they are in, given back at the end.
+  private func startGather(
+    of shard: Tensor?, into whole: Tensor, from buffer: TransferBuffer? = nil, onFirstOnly: Bool = false
+  ) throws -> PendingGather {
     let isReceiver = rank == 0 || !onFirstOnly
     if isReceiver { place(shard, of: rank, in: whole) }
-    guard let group = groups.gathering else { return PendingGather(works: [], parts: []) }
+    guard let group = groups.gathering else { return PendingGather(works: [], parts: [], buffer: buffer) }
     var parts: [Tensor?] = Array(repeating: nil, count: group.size)
     var incoming = parts
     if isReceiver {
@@ -77,19 +111,21 @@ extension ShardedUnit {
         }
       }
     }
-    let own = ownShard(from: isReceiver ? whole : nil, whole.dtype)
+    let own = ownShard(shard, from: isReceiver ? whole : nil, whole.dtype)
     let outgoing = (0..<group.size).map { onFirstOnly && $0 != 0 ? nil : own }
     return PendingGather(
-      works: try group.startExchange(sending: outgoing, receiving: incoming, as: .allGather), parts: parts)
+      works: try group.startExchange(sending: outgoing, receiving: incoming, as: .allGather), parts: parts,
+      buffer: buffer)
   }
 
   private func finish(_ pending: PendingGather, into whole: Tensor) throws {
     for work in pending.works { try work.wait() }
+    if let buffer = pending.buffer { stored?.giveBack(buffer) }
     for (other, part) in pending.parts.enumerated() { if let part { place(part, of: other, in: whole) } }
   }
 
   /// This rank's shard as one vector of a type; a part of `whole` when it is one there.
-  private func ownShard(from whole: Tensor?, _ type: DType) -> Tensor {
+  private func ownShard(_ shard: Tensor?, from whole: Tensor?, _ type: DType) -> Tensor {
     if let whole, let region = partition.regions?[rank] {
       return whole.narrowed(dim: 0, start: region.lowerBound, length: region.count)
     }

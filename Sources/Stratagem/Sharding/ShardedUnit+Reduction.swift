@@ -38,6 +38,7 @@ extension ShardedUnit {
   ///   - keepsWhole: leave the sums of all elements on every rank.
   func startReduction(dividingBy divisor: Double, keepsWhole: Bool) throws {
     try withoutGradients {
+      try stored?.startLoadingGradient()
       let flat = gradients ?? .empty([partition.fullCount], dtype: reduceType, device: full.device)
       gradients = nil
       for index in parameters.indices where !isPacked[index] { slot(index, of: flat).zero() }
@@ -77,16 +78,23 @@ extension ShardedUnit {
         var parts = pending.parts[...]
         if masterType.byteCount > reduceType.byteCount {
           sum = sum.to(masterType)
-        } else {
-          sum = parts.popFirst().map { Aten.add(sum, other: $0) } ?? sum.clone()
+        } else if let first = parts.popFirst() {
+          sum = Aten.add(sum, other: first)
+        } else if stored == nil {
+          sum = sum.clone()
         }
         for part in parts { sum.add(part) }
       }
       try groups.replicas?.allReduce(sum)
       if divisor != 1 { sum.divide(by: Scalar(divisor)) }
       if sum.dtype != masterType { sum = sum.to(masterType) }
-      let home = (shard ?? full).device
-      reduced = sum.device == home ? sum : sum.to(home)
+      let home = stored == nil ? (shard ?? full).device : .cpu
+      let own = sum.device == home ? sum : sum.to(home)
+      if let stored {
+        try stored.addGradient(own) { shards[$0].requiresGradient }
+      } else {
+        reduced = own
+      }
     }
   }
 
@@ -94,6 +102,9 @@ extension ShardedUnit {
   ///
   /// - Parameter isPresent: whether some rank had a gradient of a parameter.
   func assignGradients(_ isPresent: (Int) -> Bool) {
+    if let stored {
+      for (index, parameter) in stored.parameters.enumerated() { parameter.settle(isPresent: isPresent(index)) }
+    }
     guard let sum = reduced else { return }
     reduced = nil
     let isWhole = sum.count == partition.fullCount && partition.rankCount > 1

@@ -13,6 +13,8 @@ final class ShardedUnit {
   enum State {
     /// It has no memory, or numbers from before an update.
     case absent
+    /// The shard is being loaded.
+    case loading(TransferBuffer)
     case gathering(PendingGather)
     case present
   }
@@ -22,6 +24,8 @@ final class ShardedUnit {
     let works: [Work]
     /// The shards of the other ranks, where they have to be taken apart.
     let parts: [Tensor?]
+    /// Memory that is sent from.
+    var buffer: TransferBuffer?
   }
 
   let name: String
@@ -42,8 +46,10 @@ final class ShardedUnit {
   private(set) var leaves: [Tensor] = []
   /// What the properties hold of each parameter.
   private(set) var shards: [Tensor] = []
-  /// All shards as one vector; nil when they are views of the gathered unit.
+  /// All shards as one vector; nil when they are views of the gathered unit, or stored.
   private(set) var shard: Tensor?
+  /// Where the shards are between their uses; what the properties then hold has no numbers.
+  let stored: StoredUnit?
   var state = State.present
   /// How often the shards had been changed when they were gathered.
   var gatheredVersion: Int64 = 0
@@ -68,18 +74,19 @@ final class ShardedUnit {
   ///   - isEqual: whether all ranks have the same numbers already; otherwise those of rank 0 are taken.
   init(
     _ unit: ShardingPlan.Unit, _ partition: UnitPartition, _ groups: ShardGroups, _ options: ShardingOptions,
-    initial: (ShardedParameter) throws -> Tensor
+    stored: StoredUnit?, initial: (ShardedParameter) throws -> Tensor
   ) throws {
     name = unit.name
     module = unit.module
     parameters = unit.parameters
     self.partition = partition
     self.groups = groups
+    self.stored = stored
     rank = groups.shard
     isFreed = unit.isFreed
     let own = unit.parameters[0].dtype
     let isReal = own.isFloatingPoint
-    masterType = isReal ? options.masterType ?? own : own
+    masterType = unit.masterType(options)
     computeType = isReal ? options.parameterType ?? own : own
     reduceType = options.reduceType ?? (own == .float64 ? .float64 : .float32)
     let place = unit.parameters[0].device
@@ -104,7 +111,9 @@ final class ShardedUnit {
           .copy(from: whole.narrowed(dim: 0, start: start, length: piece.range.count))
       }
       if !isFreed { full.copy(from: whole) }
-      (self.full, self.shard) = (full, shard)
+      self.full = full
+      self.shard = stored == nil ? shard : nil
+      try stored?.save(shard)
     } else {
       full = whole
     }
@@ -122,13 +131,18 @@ final class ShardedUnit {
       leaf.requiresGradient = isTrained
       leaves.append(leaf)
       let piece = partition.pieces[rank][index]
-      let source = shard ?? full
-      let start = shard == nil ? partition.offsets[index] + piece.range.lowerBound : piece.offset
-      let held = source.narrowed(dim: 0, start: start, length: piece.range.count).variableData()
+      let held: Tensor
+      if stored != nil {
+        held = Tensor.empty([piece.range.count], dtype: masterType, device: .meta)
+      } else {
+        let start = shard == nil ? partition.offsets[index] + piece.range.lowerBound : piece.offset
+        held = (shard ?? full).narrowed(dim: 0, start: start, length: piece.range.count).variableData()
+      }
       held.requiresGradient = isTrained
       shards.append(held)
       for holder in parameter.holders { holder.wholeShape = parameter.shape }
       parameter.hold(held)
+      if let stored { for holder in parameter.holders { holder.offloadedGradient = stored.parameters[index] } }
     }
     gatheredVersion = version
   }
@@ -150,6 +164,9 @@ final class ShardedUnit {
   var isPresent: Bool { if case .present = state { true } else { false } }
 
   var isAbsent: Bool { if case .absent = state { true } else { false } }
+
+  /// Whether this rank's elements go on to be in parts when a run fails.
+  var isInParts: Bool { shard != nil || stored != nil }
 
   /// The bytes of the gathered unit.
   var fullByteCount: Int { partition.fullCount * computeType.byteCount }

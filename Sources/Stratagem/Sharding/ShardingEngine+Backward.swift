@@ -1,6 +1,6 @@
-public import Torch
+internal import Torch
 internal import TorchDistributed
-public import TorchNN
+internal import TorchNN
 
 /// Gradients are reduced to the rank that updates with them, unit by unit, while backward runs.
 extension ShardingEngine {
@@ -87,11 +87,15 @@ extension ShardingEngine {
   }
 
   private func startReduction(_ number: Int) throws {
-    while reducing.count >= options.maximumReductions {
-      try units[reducing.removeFirst()].finishReduction(dividingBy: divisors.after)
-    }
+    // One more gradient in memory is what a store is to save.
+    let limit = parameterStore == nil ? options.maximumReductions : 1
+    while reducing.count >= limit { try units[reducing.removeFirst()].finishReduction(dividingBy: divisors.after) }
     try units[number].startReduction(dividingBy: divisors.before, keepsWhole: options.stage == .optimizerState)
-    reducing.append(number)
+    if units[number].stored != nil, groups.reducing == nil {
+      try units[number].finishReduction(dividingBy: divisors.after)
+    } else {
+      reducing.append(number)
+    }
   }
 
   /// What sums are divided by before and after they cross the ranks. In float16 they would overflow when divided after, and
@@ -123,6 +127,7 @@ extension ShardingEngine {
     let isPresent = try presence()
     for number in units.indices { units[number].assignGradients { isPresent(number, $0) } }
     for number in late { try reduceAgain(number, isPresent) }
+    try parameterStore?.flush()
     hasLocalGradients = false
     try freeUnits()
     try agreeOnOrder()
@@ -149,7 +154,7 @@ extension ShardingEngine {
   /// Between micro-batches, what does not go between forward and backward stays.
   private func freeUnits() throws {
     for unit in units {
-      try unit.finishGather()
+      try unit.settle()
       if isSynchronizing || (options.reshardAfterForward && unit.module !== module) { unit.freeUnlessPinned() }
     }
   }
@@ -202,6 +207,7 @@ extension ShardingEngine {
 
   /// The gradient of a property was dropped: so is what the micro-batches before have left.
   func dropLocalGradient(_ number: Int, _ index: Int) {
+    units[number].stored?.parameters[index].dropGradient()
     guard hasLocalGradients else { return }
     units[number].leaves[index].gradient = nil
   }
@@ -211,7 +217,7 @@ extension ShardingEngine {
     let changed = Set(parameters.compactMap { places[ObjectIdentifier($0)]?.unit }).sorted()
     for number in changed {
       let unit = units[number]
-      try unit.finishGather()
+      try unit.settle()
       if unit.isFreed { unit.free() } else { unit.markStale() }
     }
     for number in changed where !units[number].isFreed { try units[number].startGather() }
@@ -220,36 +226,9 @@ extension ShardingEngine {
   /// Gathers anew what stays gathered, whoever has changed the shards. Called on all ranks.
   func refresh() throws {
     for unit in units {
-      try unit.finishGather()
+      try unit.settle()
       if unit.isFreed { unit.free() } else { unit.markStale() }
     }
     for unit in units where !unit.isFreed { try unit.startGather() }
-  }
-
-  /// The norm of the gradients of some parameters over all ranks, taken as one vector: 0-dimensional. Called on all ranks.
-  ///
-  /// Each element counts once, however many ranks have it.
-  ///
-  /// - Parameter order: 2 for the Euclidean norm, `.infinity` for the largest absolute value, or any p above 0.
-  public func gradientNorm(of parameters: [AnyParameter], order: Double = 2) throws -> Tensor {
-    var shared: [Tensor] = []
-    var whole: [Tensor] = []
-    for parameter in parameters {
-      guard let gradient = parameter.gradient, gradient.count > 0 else { continue }
-      if places[ObjectIdentifier(parameter)] == nil { whole.append(gradient) } else { shared.append(gradient) }
-    }
-    return try withoutGradients {
-      func power(_ tensors: [Tensor]) -> Tensor {
-        guard let first = tensors.first else { return .zeros([], dtype: .float64) }
-        let norms = Aten.stack(Aten._foreach_norm(tensors, ord: Scalar(order)).map { $0.to(first.device) }).to(.float64)
-        return order == .infinity ? Aten.amax(norms) : Aten.pow(norms, exponent: Scalar(order)).sum()
-      }
-      var sum = power(shared)
-      if let group = groups.reducing { try group.allReduce(sum, by: order == .infinity ? .maximum : .sum) }
-      let rest = power(whole).to(sum.device)
-      sum = order == .infinity ? Aten.maximum(sum, other: rest) : sum + rest
-      let norm = order == .infinity ? sum : Aten.pow(sum, exponent: Scalar(1 / order))
-      return norm.to(shared.first?.dtype ?? .float32)
-    }
   }
 }

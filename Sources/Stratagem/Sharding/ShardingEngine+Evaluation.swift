@@ -86,7 +86,7 @@ extension ShardingEngine {
       }
     }
     for unit in units {
-      try unit.finishGather()
+      try unit.settle()
       unit.free()
     }
   }

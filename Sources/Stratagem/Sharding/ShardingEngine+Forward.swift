@@ -8,7 +8,7 @@ extension ShardingEngine {
     try throwFailure()
     // Whoever writes into parameters between steps, as weight averaging does, does so on all ranks.
     for unit in units where !unit.isAbsent && unit.version != unit.gatheredVersion {
-      try unit.finishGather()
+      try unit.settle()
       unit.markStale()
       if !unit.isFreed { try unit.startGather() }
     }

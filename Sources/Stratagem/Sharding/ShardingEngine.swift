@@ -18,6 +18,8 @@ public final class ShardingEngine {
   let groups: ShardGroups
   /// In the order of the model.
   let units: [ShardedUnit]
+  /// Where the parameters of units are that are not in memory between their uses.
+  let parameterStore: ParameterStore?
   /// The unit and place of a parameter, by the properties that hold it.
   let places: [ObjectIdentifier: (unit: Int, index: Int)]
   private var handles: [HookHandle] = []
@@ -90,11 +92,22 @@ public final class ShardingEngine {
     try ShardingEngine.check(plan, partitions, options, group)
     groups = try ShardGroups(mesh: mesh, place: place, group: group, timeout: timeout)
     let groups = groups
+    let store = try options.parameterStore.map { try ParameterStore($0) }
+    let stored = try zip(plan.units, partitions).map { unit, partition -> StoredUnit? in
+      guard let store, unit.isFreed, !store.keepsInMemory(partition.shardCounts[groups.shard]) else { return nil }
+      return try StoredUnit(
+        unit.parameters, partition.pieces[groups.shard], dtype: unit.masterType(options), in: store)
+    }
+    try store?.store.prepare()
+    parameterStore = store
     units = try Tensor.outsideModes {
-      try zip(plan.units, partitions).map { unit, partition in
-        try ShardedUnit(unit, partition, groups, options) { try initial($0.holder) }
+      try plan.units.indices.map { number in
+        try ShardedUnit(plan.units[number], partitions[number], groups, options, stored: stored[number]) {
+          try initial($0.holder)
+        }
       }
     }
+    try store?.flush()
     var places: [ObjectIdentifier: (unit: Int, index: Int)] = [:]
     for (number, unit) in units.enumerated() {
       for (index, parameter) in unit.parameters.enumerated() {
@@ -162,8 +175,10 @@ public final class ShardingEngine {
           + (tensor.map { "\($0.shape)" } ?? "nil") + " during a run")
       return true
     }
-    attempt { try unit.finishGather() }
-    unit.load(index, tensor)
+    attempt {
+      try unit.settle()
+      try unit.load(index, tensor)
+    }
     unit.markStale()
     return true
   }
@@ -193,6 +208,7 @@ public final class ShardingEngine {
       }
     }
     detach()
+    parameterStore?.close()
     TorchRuntime.releaseFreedMemory()
   }
 
@@ -201,9 +217,10 @@ public final class ShardingEngine {
     guard isDeferred else { return try restore() }
     isKept = true
     for unit in units {
-      try unit.finishGather()
+      try unit.settle()
       unit.free()
     }
+    try parameterStore?.releaseBuffers()
   }
 
   /// Leaves the module without asking the other ranks: what is partitioned cannot be read any more.
@@ -211,13 +228,14 @@ public final class ShardingEngine {
     guard isActive, !isKept else { return }
     for unit in units {
       for (index, parameter) in unit.parameters.enumerated() {
-        if unit.shard == nil {
+        if !unit.isInParts {
           parameter.hold(unit.leaves[index].detached())
         }
       }
     }
-    let lost = units.filter { $0.shard != nil }.flatMap(\.parameters)
+    let lost = units.filter(\.isInParts).flatMap(\.parameters)
     detach()
+    parameterStore?.close()
     for parameter in lost {
       let name = parameter.name
       for holder in parameter.holders {
@@ -241,6 +259,7 @@ public final class ShardingEngine {
         holder.reader = nil
         holder.writer = nil
         holder.gradientWasDropped = nil
+        holder.offloadedGradient = nil
         holder.wholeShape = nil
       }
     }

@@ -52,6 +52,8 @@ public struct ShardingOptions {
   public var findUnusedParameters = true
   /// Keep the shards, their gradients and with them the state of the optimizers in the memory of the host.
   public var offloadsToHost = false
+  /// Keep the shards and their gradients on disk between their uses; nil for memory. Only for ``Stage/parameters``.
+  public var parameterStore: ParameterStoreOptions?
   /// The most bytes that the model may take on a rank while it trains; nil for the memory that is free at the start.
   public var memoryLimit: Int?
 
@@ -89,6 +91,15 @@ public struct ShardingOptions {
     if persistenceThreshold < 0 {
       problems.append(
         .init("persistenceThreshold", "persistenceThreshold is \(persistenceThreshold)", suggestion: "give at least 0"))
+    }
+    if let parameterStore {
+      if stage != .parameters {
+        problems.append(
+          .init(
+            "parameterStore", "parameters are to be kept on disk, and only stage 3 partitions them",
+            suggestion: "use stage 3"))
+      }
+      problems += parameterStore.problems
     }
     if let error = ConfigurationError(problems) { throw error }
   }

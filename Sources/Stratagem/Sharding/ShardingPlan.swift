@@ -12,6 +12,12 @@ struct ShardingPlan {
     let parameters: [ShardedParameter]
     /// Whether the parameters are partitioned between their uses.
     let isFreed: Bool
+
+    /// The type of the elements that the optimizer updates.
+    func masterType(_ options: ShardingOptions) -> DType {
+      let own = parameters[0].dtype
+      return own.isFloatingPoint ? options.masterType ?? own : own
+    }
   }
 
   let units: [Unit]

@@ -18,7 +18,8 @@ extension ShardingEngine {
     var seen = Set<UInt>()
     func bytes(_ tensors: [Tensor]) -> Int {
       tensors.reduce(0) { sum, tensor in
-        guard tensor.storageByteCount > 0, seen.insert(tensor.storageIdentifier).inserted else { return sum }
+        guard tensor.device.kind != .meta, tensor.storageByteCount > 0, seen.insert(tensor.storageIdentifier).inserted
+        else { return sum }
         return sum + tensor.storageByteCount
       }
     }

@@ -80,7 +80,9 @@ open class ShardedStrategy: ParallelStrategy {
   private func makeEngine() throws {
     guard let module else { return }
     let options = try makeShardingOptions()
-    if rootDevice == .cpu, options.stage == .parameters {
+    if options.parameterStore != nil || AvailableMemory.isScarce {
+      TorchRuntime.keepFreedMemory(1 << 20, inBlocksUpTo: 1 << 20)
+    } else if rootDevice == .cpu, options.stage == .parameters {
       // Units come and go, and would leave holes among smaller tensors.
       TorchRuntime.keepFreedMemory(1 << 30, inBlocksUpTo: 4 << 20)
     }
@@ -123,6 +125,11 @@ open class ShardedStrategy: ParallelStrategy {
     guard let engine, let norm else { return try super.clipGradients(of: optimizer, norm: norm, value: value) }
     let total = try engine.gradientNorm(of: optimizer.parameters)
     GradientClipping.scale(optimizer.parameters.compactMap(\.gradient), toNorm: norm, from: total)
+    let stored = optimizer.parameters.compactMap(\.offloadedGradient)
+    if !stored.isEmpty {
+      let factor = GradientClipping.factor(toNorm: norm, from: total).to(.cpu)
+      for gradient in stored { gradient.apply { $0.multiply(by: factor.to($0.dtype)) } }
+    }
     if value != nil { try super.clipGradients(of: optimizer, norm: nil, value: value) }
   }
 
@@ -185,7 +192,13 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   open override func localOptimizerState(_ state: ArchiveValue, of optimizer: Optimizer) throws -> ArchiveValue {
-    engine?.localState(state, of: optimizer) ?? state
+    if engine?.parameterStore != nil {
+      throw ConfigurationError(
+        "checkpointIO",
+        "\(checkpointIO.map { "\(type(of: $0))" } ?? "it") reads whole tensors, and the parameters are kept on disk",
+        suggestion: "resume from a checkpoint in a file or folder, without checkpointIO")
+    }
+    return engine?.localState(state, of: optimizer) ?? state
   }
 
   /// Runs `body` with the whole parameters in the module, for code that is no step. Called on all ranks.

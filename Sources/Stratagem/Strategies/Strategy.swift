@@ -57,7 +57,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   /// How checkpoints are written: by rank 0 into one file, or by all ranks into a folder. Both kinds can be loaded whatever
   /// this says.
-  public final var stateDictType = StateDictType.full
+  public final var stateDictType = StateDictType.full { didSet { isStateDictTypeGiven = true } }
+  final var isStateDictTypeGiven = false
 
   /// The plugins the user gave, as opposed to those the trainer filled in.
   public let givenPlugins: StrategyHoldings
@@ -323,6 +324,20 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   /// Called on one rank before it writes what it has of the state, because others have failed or are held up.
   func willSaveAlone() throws {}
+
+  /// Whether values that go into a checkpoint are on disk while training goes on.
+  var keepsStateElsewhere: Bool { false }
+
+  /// The state of an optimizer with placeholders for what is elsewhere; nil when the optimizer has all of it.
+  func stateWithPlaceholders(of optimizer: Optimizer) -> ArchiveValue? { nil }
+
+  /// A vector of state that is elsewhere.
+  func storedState(_ name: String, of parameter: AnyParameter, in optimizer: Optimizer) -> (any StoredElements)? {
+    nil
+  }
+
+  /// Takes over state of parameters that hold nothing, of which the optimizer has placeholders.
+  func take(_ state: IncomingState, of optimizer: Optimizer) throws {}
 
   open func optimizerState() throws -> [ArchiveValue] { optimizers.map { $0.stateDictionary() } }
 

@@ -76,6 +76,7 @@ extension Trainer {
         for (number, (optimizer, state)) in zip(strategy.optimizers, states).enumerated() {
           if let own = restorer?.takeState(of: number) {
             try optimizer.load(own, adoptingTensors: restorer?.ownsStates == true)
+            if let state = restorer?.takeStoredState(of: number) { try strategy.take(state, of: optimizer) }
           } else {
             try optimizer.load(strategy.localOptimizerState(state, of: optimizer))
           }

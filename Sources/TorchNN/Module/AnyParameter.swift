@@ -14,6 +14,9 @@ public class AnyParameter: TensorHolder {
   /// Called when the gradient was set to `nil`, by a strategy that keeps parts of it elsewhere.
   @exclusivity(unchecked) package final var gradientWasDropped: (() -> Void)?
 
+  /// The gradient where a strategy keeps it elsewhere; ``gradient`` is then `nil`.
+  @exclusivity(unchecked) package final var offloadedGradient: (any OffloadedGradient)?
+
   /// The accumulated gradient of the held tensor; `nil` before the first backward and after `zeroGradients()`.
   public final var gradient: Tensor? {
     get { storage?.gradient }

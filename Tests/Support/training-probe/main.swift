@@ -7,7 +7,9 @@ guard let options = ProbeOptions(Array(CommandLine.arguments.dropFirst())) else 
   exit(64)
 }
 do {
-  if options.has("loops") {
+  if options.scenario == "large" {
+    try LargeModelProbe(options: options).run()
+  } else if options.has("loops") {
     try LoopProbe(options).run()
   } else if options.scenario == "matrix" {
     try MatrixProbe(options: options).run()

@@ -7,17 +7,22 @@ internal import TorchOptim
 /// Everything is read, and its checksums are compared, before anything is given away; when that fails on one rank, it
 /// fails on all of them. No rank ever has more in memory than its own share.
 final class CheckpointRestorer {
-  private let checkpoint: Checkpoint
-  private let path: String
+  let checkpoint: Checkpoint
+  let path: String
   private let ranks: any RankExchange
   private let placements: [ObjectIdentifier: ParameterPlacement]
   /// The same by the tensor that is held: tied properties hold the same one.
   private let placementOfTensor: [ObjectIdentifier: ParameterPlacement]
   private var weights: [(values: Tensor, target: Tensor)] = []
   private var optimizers: [ArchiveValue]?
+  /// What goes to disk without being in memory as a whole.
+  private var storedWeights: [(read: IncomingState.Reader, target: StoredParameter)] = []
+  private var storedStates: [IncomingState] = []
+  /// What is read twice: first to see whether it is whole.
+  private var toVerify: [Wish] = []
 
   /// Elements that are wanted, and what becomes of them.
-  private struct Wish {
+  struct Wish {
     let tensor: Tensor
     let range: Range<Int>
   }
@@ -49,10 +54,13 @@ final class CheckpointRestorer {
             module.stateHolders().map { (ObjectIdentifier($0.holder), $0.key) }, uniquingKeysWith: { first, _ in first }
           )
           self.optimizers = try zip(optimizers, states).map { optimizer, state in
-            try collect(state, of: optimizer, names, &requests)
+            storedStates.append(IncomingState())
+            return try collect(state, of: optimizer, names, &requests)
           }
         }
         if let source = checkpoint.source { try source.read(requests) }
+        for wish in toVerify { try verify(wish) }
+        toVerify = []
       }
       return true
     }
@@ -60,10 +68,11 @@ final class CheckpointRestorer {
 
   /// Puts the weights into the module; their memory is free afterwards.
   func applyWeights(to module: AnyLightningModule) throws {
-    defer { weights = [] }
+    defer { (weights, storedWeights) = ([], []) }
     try withErrorScope {
-      withoutGradients {
+      try withoutGradients {
         for (values, target) in weights { target.copy(from: values.reshaped(target.shape)) }
+        for (read, target) in storedWeights { try target.replace(read) }
       }
     }
     module.apply { $0.didLoadState() }
@@ -74,6 +83,13 @@ final class CheckpointRestorer {
     guard let states = optimizers, states.indices.contains(number) else { return nil }
     defer { optimizers?[number] = ArchiveValue.none }
     return states[number]
+  }
+
+  /// State that the optimizer has placeholders of, to be asked for once.
+  func takeStoredState(of number: Int) -> IncomingState {
+    guard storedStates.indices.contains(number) else { return IncomingState() }
+    defer { storedStates[number] = IncomingState() }
+    return storedStates[number]
   }
 
   /// Whether states share no memory with anything else.
@@ -103,7 +119,12 @@ final class CheckpointRestorer {
       }
       guard done.insert(ObjectIdentifier(holder.tensor)).inserted else { continue }
       let wish = Wish(tensor: source, range: placement?.range ?? 0..<source.count)
-      weights.append((try values(wish, &requests), holder.tensor.detached()))
+      if let stored = placement?.stored {
+        storedWeights.append((try reader(of: wish), stored))
+        toVerify.append(wish)
+      } else {
+        weights.append((try values(wish, &requests), holder.tensor.detached()))
+      }
     }
     let unexpected = Array(state.keys).filter { !known.contains($0) }
     guard missing.isEmpty, unexpected.isEmpty, mismatched.isEmpty else {
@@ -124,13 +145,7 @@ final class CheckpointRestorer {
         return flat.narrowed(dim: 0, start: wish.range.lowerBound, length: wish.range.count)
       }
     }
-    guard let source = checkpoint.source, source.holds(wish.tensor) else {
-      throw CheckpointError(
-        path: path,
-        reason:
-          "a tensor of shape \(wish.tensor.shape) was computed from one whose values are still in the file; a hook "
-          + "that computes with tensors has to read them with checkpoint.load(_:)")
-    }
+    _ = try source(of: wish)
     let request = TensorRequest(wish.tensor, wish.range)
     requests.append(request)
     return request.target
@@ -200,6 +215,13 @@ final class CheckpointRestorer {
         continue
       }
       if let placement, OptimizerStateLayout.isPartitioned(key.text, tensor.shape, as: placement.shape) {
+        if placement.stored != nil, !storedStates.isEmpty {
+          let wish = Wish(tensor: tensor, range: placement.range)
+          storedStates[storedStates.count - 1][parameter, key.text] = try reader(of: wish)
+          toVerify.append(wish)
+          result[key] = .tensor(.empty(parameter.tensor.shape, dtype: tensor.dtype, device: .meta))
+          continue
+        }
         let part = try values(Wish(tensor: tensor, range: placement.range), &requests)
         // What is listed but held as a whole keeps its shape.
         let shape = parameter.tensor.shape

@@ -37,9 +37,7 @@ extension Strategy {
       if let holder,
         let placement = placements[ObjectIdentifier(holder)] ?? placementOfTensor[ObjectIdentifier(holder.tensor)]
       {
-        placeholder = pieces.placeholder(
-          for: TensorPiece(
-            shape: placement.shape, range: placement.range, tensor: tensor, isPrimary: placement.isPrimary))
+        placeholder = pieces.placeholder(for: piece(of: tensor, placement.stored, placement))
       } else {
         // Buffers may differ; those of rank 0 count.
         let isShared = hasEqualReplicas && holder is AnyParameter
@@ -55,18 +53,21 @@ extension Strategy {
     }
     var states: [ArchiveValue] = []
     if !weightsOnly {
-      states = try placements.isEmpty ? optimizerState() : optimizers.map { $0.stateDictionary() }
+      states =
+        try placements.isEmpty
+        ? optimizerState() : optimizers.map { stateWithPlaceholders(of: $0) ?? $0.stateDictionary() }
       for (number, optimizer) in optimizers.enumerated() where number < states.count {
-        states[number] = inPieces(states[number], of: optimizer.parameters, names, placements, pieces)
+        states[number] = inPieces(states[number], of: optimizer, names, placements, pieces)
       }
     }
     return StateInPieces(weights: weights, optimizers: states, pieces: pieces)
   }
 
   private func inPieces(
-    _ state: ArchiveValue, of parameters: [AnyParameter], _ names: [ObjectIdentifier: String],
+    _ state: ArchiveValue, of optimizer: Optimizer, _ names: [ObjectIdentifier: String],
     _ placements: [ObjectIdentifier: ParameterPlacement], _ pieces: TensorPieces
   ) -> ArchiveValue {
+    let parameters = optimizer.parameters
     guard var own = state.dictionaryValue, let states = own["state"]?.dictionaryValue else { return state }
     func name(_ index: Int) -> String {
       guard parameters.indices.contains(index) else { return "\(index)" }
@@ -82,7 +83,8 @@ extension Strategy {
       let placement = parameters.indices.contains(index) ? placements[ObjectIdentifier(parameters[index])] : nil
       for (entry, value) in entries {
         guard case .tensor(let tensor) = value else { continue }
-        entries[entry] = .tensor(pieces.placeholder(for: piece(of: tensor, entry.text, placement)))
+        let stored = placement.flatMap { storedState(entry.text, of: $0.parameter, in: optimizer) }
+        entries[entry] = .tensor(pieces.placeholder(for: piece(of: tensor, stored, entry.text, placement)))
       }
       kept[index] = .dictionary(entries)
     }
@@ -96,11 +98,20 @@ extension Strategy {
     return .dictionary(own)
   }
 
-  private func piece(of state: Tensor, _ name: String, _ placement: ParameterPlacement?) -> TensorPiece {
+  private func piece(
+    of held: Tensor, _ stored: (any StoredElements)?, _ placement: ParameterPlacement
+  ) -> TensorPiece {
+    let (shape, range, isPrimary) = (placement.shape, placement.range, placement.isPrimary)
+    guard let stored else { return TensorPiece(shape: shape, range: range, tensor: held, isPrimary: isPrimary) }
+    return TensorPiece(shape: shape, range: range, stored: stored, isPrimary: isPrimary)
+  }
+
+  private func piece(
+    of state: Tensor, _ stored: (any StoredElements)?, _ name: String, _ placement: ParameterPlacement?
+  ) -> TensorPiece {
     guard let placement else { return TensorPiece(whole: state, isPrimary: hasEqualReplicas || rank == 0) }
     if OptimizerStateLayout.isPartitioned(name, state.shape, as: [placement.range.count]) {
-      return TensorPiece(
-        shape: placement.shape, range: placement.range, tensor: state, isPrimary: placement.isPrimary)
+      return piece(of: state, stored, placement)
     }
     // A number for the whole parameter: all that hold a part of it have the same one.
     return TensorPiece(whole: state, isPrimary: placement.isPrimary && !placement.range.isEmpty)

@@ -33,7 +33,7 @@ extension Strategy {
     }
     let writer = ShardedCheckpointWriter(ranks: ranks, strategy: strategyDescription.name)
     guard let plan = try writer.plan(checkpoint, for: first) else { return }
-    if let asynchronous, !alone, let others = try ranksInBackground() {
+    if let asynchronous, !alone, !keepsStateElsewhere, let others = try ranksInBackground() {
       let writer = ShardedCheckpointWriter(ranks: others, strategy: strategyDescription.name)
       try asynchronous.start(plan, to: paths) { try writer.write($0, to: paths) }
     } else {

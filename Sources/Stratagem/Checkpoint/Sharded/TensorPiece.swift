@@ -15,6 +15,8 @@ struct TensorPiece {
     case memory(Tensor)
     /// A placeholder of the whole, and what it is read from.
     case files(Tensor, any TensorSource)
+    /// Held here, but not in memory.
+    case stored(any StoredElements)
   }
 
   /// - Parameter tensor: the values, `range.count` elements.
@@ -40,12 +42,24 @@ struct TensorPiece {
     origin = .files(placeholder, source)
   }
 
+  /// Elements that are held here, but not in memory.
+  init(shape: [Int], range: Range<Int>, stored: any StoredElements, isPrimary: Bool) {
+    self.shape = shape
+    self.range = range
+    self.isPrimary = isPrimary
+    dtype = stored.dtype
+    origin = .stored(stored)
+  }
+
+  /// Whether its values change with the next step, and are not in memory.
+  var isStored: Bool { if case .stored = origin { true } else { false } }
+
   /// Why it cannot be written; nil when it can.
   var obstacleToSaving: String? {
     if case .memory(let tensor) = origin { tensor.obstacleToSaving } else { nil }
   }
 
-  /// Gives the values of some elements to `body`: at once those in memory, piece by piece those in files.
+  /// Gives the values of some elements to `body`: at once those in memory, piece by piece the others.
   func forEachPart(of elements: Range<Int>, _ body: (Tensor) throws -> Void) throws {
     switch origin {
     case .memory(let tensor): try body(part(elements, of: tensor))
@@ -56,10 +70,13 @@ struct TensorPiece {
         try source.read([request])
         try body(request.target)
       }
+    case .stored(let stored):
+      let first = range.lowerBound
+      try stored.forEachPart(of: elements.lowerBound - first..<elements.upperBound - first, body)
     }
   }
 
-  /// Some elements as a vector, without a copy where they lie together in memory; nil for those in files.
+  /// Some elements as a vector, without a copy where they lie together in memory; nil for those elsewhere.
   func tensor(of elements: Range<Int>) -> Tensor? {
     if case .memory(let tensor) = origin { part(elements, of: tensor) } else { nil }
   }

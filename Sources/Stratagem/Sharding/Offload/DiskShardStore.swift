@@ -82,6 +82,7 @@ public final class DiskShardStore: ShardStore {
   public func makeBuffer(count: Int, dtype: DType) -> Tensor {
     let size = dtype.byteCount
     let memory = Tensor.empty([(Self.padded(count * size) + Self.alignment) / size], dtype: dtype)
+    guard !memory.isPoisoned else { return memory }
     let address = memory.withUnsafeMutableBytes {
       cp_prefer_huge_pages($0.baseAddress, $0.count)
       return UInt(bitPattern: $0.baseAddress)

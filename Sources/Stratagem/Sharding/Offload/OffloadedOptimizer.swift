@@ -27,6 +27,8 @@ public final class OffloadedOptimizer {
 
   let subGroups: [SubGroup]
   let buffers: [SubGroupBuffers]
+  /// Loads state for checkpoints.
+  let reader: SlotReader
   /// The names of the vectors of state, for each group of parameters.
   private let stateNames: [ObjectIdentifier: [String]]
 
@@ -41,9 +43,21 @@ public final class OffloadedOptimizer {
   ///     result in its own.
   ///   - storesMasters: whether these elements are kept in the store; by default where a parameter has another type.
   /// - Throws: ``ConfigurationError`` for sizes out of range, ``ShardStoreError`` when the store has not enough room.
-  public init(
+  public convenience init(
     _ optimizer: Optimizer, in store: any ShardStore, subGroupSize: Int = 1 << 27, bufferCount: Int = 4,
     masterType: DType = .float32, storesMasters: Bool? = nil
+  ) throws {
+    try self.init(
+      optimizer, in: store, subGroupSize: subGroupSize, bufferCount: bufferCount, masterType: masterType,
+      storesMasters: storesMasters, incoming: IncomingState(), stored: { _ in nil })
+  }
+
+  /// - Parameters:
+  ///   - incoming: state that the optimizer has placeholders of.
+  ///   - stored: where the elements and the gradient of a parameter are that does not hold them.
+  init(
+    _ optimizer: Optimizer, in store: any ShardStore, subGroupSize: Int, bufferCount: Int, masterType: DType,
+    storesMasters: Bool?, incoming: IncomingState, stored: (AnyParameter) -> StoredParameter?
   ) throws {
     for (name, value, least) in [("subGroupSize", subGroupSize, 64), ("bufferCount", bufferCount, 1)]
     where value < least {
@@ -51,6 +65,7 @@ public final class OffloadedOptimizer {
     }
     self.optimizer = optimizer
     self.store = store
+    reader = SlotReader(store)
     self.masterType = masterType
     let hasOtherType = optimizer.parameters.contains { $0.tensor.dtype != masterType }
     guard storesMasters ?? true || !hasOtherType else {
@@ -64,13 +79,16 @@ public final class OffloadedOptimizer {
     var subGroups: [SubGroup] = []
     for (number, group) in optimizer.parameterGroups.enumerated() {
       names[ObjectIdentifier(group)] = try Self.probe(optimizer, group, masterType)
-      subGroups += SubGroup.make(of: group, number: number, limit: subGroupSize)
+      subGroups += SubGroup.make(of: group, number: number, limit: subGroupSize, stored: stored)
     }
     stateNames = names
     self.subGroups = subGroups
     self.bufferCount = min(bufferCount, max(subGroups.count, 1))
     let capacity = subGroups.map(\.count).max() ?? 0
-    buffers = (0..<self.bufferCount).map { _ in SubGroupBuffers(store, capacity: capacity) }
+    let maker = optimizer.parameters.lazy.compactMap(stored).first?.store ?? store
+    buffers = (0..<self.bufferCount).map { _ in
+      SubGroupBuffers(store, alignedFor: maker, capacity: capacity)
+    }
 
     for subGroup in subGroups {
       if self.storesMasters {
@@ -84,7 +102,7 @@ public final class OffloadedOptimizer {
     }
     try store.prepare()
     try takeMasters()
-    try put(own)
+    try put(own, incoming: incoming)
   }
 
   /// The bytes of memory that sub-groups are updated in.
@@ -125,6 +143,7 @@ public final class OffloadedOptimizer {
   private func step(
     gradient: (Range<Int>, Tensor) throws -> Tensor?, update: (Range<Int>, Tensor, Tensor) throws -> Void
   ) throws {
+    reader.forget()
     // Parameters hold the piece that is updated, in place of their own tensor; those without a gradient stand aside.
     let held = HeldTensors(optimizer.parameters)
     defer { held.restore() }
@@ -151,6 +170,13 @@ public final class OffloadedOptimizer {
     let buffer = buffers[index % bufferCount]
     try buffer.wait()
     if let master = subGroup.master { try buffer.startLoading(master, SubGroupBuffers.master) }
+    for piece in subGroup.pieces {
+      guard let (parameter, own) = piece.stored, parameter.isPresent else { continue }
+      if subGroup.master == nil {
+        try buffer.startLoading(own.elements, from: parameter.store, SubGroupBuffers.master, at: piece.offset)
+      }
+      try buffer.startLoading(own.gradient, from: parameter.store, SubGroupBuffers.gradient, at: piece.offset)
+    }
     guard subGroup.pieces.contains(where: \.hasState) else { return }
     for (name, slot) in subGroup.states { try buffer.startLoading(slot, name) }
   }
@@ -165,7 +191,9 @@ public final class OffloadedOptimizer {
     try buffer.wait()
     var updated: [Int] = []
     for (number, piece) in subGroup.pieces.enumerated() {
-      guard let own = held[piece.parameter], let incoming = try gradient(piece.range, own) else { continue }
+      guard let own = held[piece.parameter],
+        let incoming = try piece.stored == nil ? gradient(piece.range, own) : storedGradient(piece, buffer)
+      else { continue }
       let elements = self.elements(of: piece, subGroup, buffer, own)
       piece.parameter.tensor = elements.variableData()
       piece.parameter.gradient = incoming.dtype == masterType ? incoming : incoming.to(masterType)
@@ -179,16 +207,47 @@ public final class OffloadedOptimizer {
       let elements = piece.parameter.tensor.detached()
       keepState(number, subGroup, buffer)
       held.setAside(piece.parameter)
-      if let own = held[piece.parameter] { try withoutGradients { try report(piece.range, own, elements) } }
+      if piece.stored != nil {
+        try save(piece, elements, subGroup, buffer)
+      } else if let own = held[piece.parameter] {
+        try withoutGradients { try report(piece.range, own, elements) }
+      }
     }
     if let master = subGroup.master { try buffer.startSaving(master, SubGroupBuffers.master) }
     for (name, slot) in subGroup.states { try buffer.startSaving(slot, name) }
+  }
+
+  /// The loaded gradient of a piece that is in a store; nil when there is none.
+  private func storedGradient(_ piece: SubGroup.Piece, _ buffer: SubGroupBuffers) -> Tensor? {
+    guard let (parameter, own) = piece.stored, parameter.isPresent else { return nil }
+    let gradient = buffer.part(
+      SubGroupBuffers.gradient, at: piece.offset, count: own.gradient.count, dtype: own.gradient.dtype)
+    parameter.applyChanges(to: gradient)
+    return gradient
+  }
+
+  /// Starts to save the new elements of a piece that is in a store.
+  private func save(
+    _ piece: SubGroup.Piece, _ elements: Tensor, _ subGroup: SubGroup, _ buffer: SubGroupBuffers
+  ) throws {
+    guard let (parameter, own) = piece.stored else { return }
+    var name = SubGroupBuffers.master
+    if subGroup.master != nil {
+      name = SubGroupBuffers.held
+      let held = buffer.part(name, at: piece.offset, count: own.elements.count, dtype: own.elements.dtype)
+      withoutGradients { held.copy(from: elements) }
+    }
+    try buffer.startSaving(own.elements, to: parameter.store, name, at: piece.offset)
   }
 
   private func elements(
     of piece: SubGroup.Piece, _ subGroup: SubGroup, _ buffer: SubGroupBuffers, _ held: Tensor
   ) -> Tensor {
     guard let master = subGroup.master else {
+      if let (_, own) = piece.stored {
+        return buffer.part(
+          SubGroupBuffers.master, at: piece.offset, count: own.elements.count, dtype: own.elements.dtype)
+      }
       return held.detached().reshaped([-1])
         .narrowed(dim: 0, start: piece.range.lowerBound, length: piece.range.count)
     }

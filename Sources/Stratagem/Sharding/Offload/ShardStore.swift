@@ -72,6 +72,7 @@ extension ShardStore {
 extension ShardSlot {
   /// Throws unless a tensor can be what is in this place.
   func check(_ tensor: Tensor) throws(ShardStoreError) {
+    guard !tensor.isPoisoned else { throw ShardStoreError("there is no memory for '\(name)', \(byteCount) bytes") }
     guard tensor.count == count, tensor.dtype == dtype, tensor.isContiguous, tensor.device == .cpu else {
       throw ShardStoreError(
         "the place for '\(name)' takes \(count) numbers of type \(dtype) on the cpu, side by side, not a tensor of shape "

@@ -2,15 +2,26 @@ internal import Torch
 
 /// The memory in which one sub-group after the other is updated.
 final class SubGroupBuffers {
-  private var memory: [String: Tensor] = [:]
+  private struct Key: Hashable {
+    let name: String
+    let dtype: DType
+  }
+
+  private var memory: [Key: Tensor] = [:]
   private var transfers: [any ShardTransfer] = []
   private let store: any ShardStore
+  /// What aligns the memory.
+  private let maker: any ShardStore
   private let capacity: Int
 
+  /// Names of vectors that are no state of the optimizer.
   static let master = ""
+  static let gradient = "?"
+  static let held = "!"
 
-  init(_ store: any ShardStore, capacity: Int) {
+  init(_ store: any ShardStore, alignedFor maker: any ShardStore, capacity: Int) {
     self.store = store
+    self.maker = maker
     self.capacity = capacity
   }
 
@@ -19,8 +30,9 @@ final class SubGroupBuffers {
 
   /// A vector for a sub-group; the same memory for every one.
   func vector(_ name: String, count: Int, dtype: DType) -> Tensor {
-    let whole = memory[name] ?? store.makeBuffer(count: capacity, dtype: dtype)
-    memory[name] = whole
+    let key = Key(name: name, dtype: dtype)
+    let whole = memory[key] ?? maker.makeBuffer(count: capacity, dtype: dtype)
+    memory[key] = whole
     return whole.narrowed(dim: 0, start: 0, length: count)
   }
 
@@ -31,6 +43,22 @@ final class SubGroupBuffers {
 
   func startSaving(_ slot: ShardSlot, _ name: String) throws {
     transfers.append(try store.startSaving(vector(name, count: slot.count, dtype: slot.dtype), to: slot))
+  }
+
+  /// A part of a vector.
+  func part(_ name: String, at offset: Int, count: Int, dtype: DType) -> Tensor {
+    vector(name, count: capacity, dtype: dtype).narrowed(dim: 0, start: offset, length: count)
+  }
+
+  /// Starts to load a part of a vector from another store.
+  func startLoading(_ slot: ShardSlot, from other: any ShardStore, _ name: String, at offset: Int) throws {
+    let part = part(name, at: offset, count: slot.count, dtype: slot.dtype)
+    transfers.append(try other.startLoading(slot, into: part))
+  }
+
+  func startSaving(_ slot: ShardSlot, to other: any ShardStore, _ name: String, at offset: Int) throws {
+    let part = part(name, at: offset, count: slot.count, dtype: slot.dtype)
+    transfers.append(try other.startSaving(part, to: slot))
   }
 
   /// Waits for everything that is on its way.

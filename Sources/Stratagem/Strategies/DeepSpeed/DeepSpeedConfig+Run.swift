@@ -1,5 +1,11 @@
 internal import Torch
 
+extension DeepSpeedConfig.AsynchronousIO {
+  var diskOptions: DiskOptions {
+    DiskOptions(blockByteCount: blockSize, queueDepth: queueDepth, threadCount: threadCount)
+  }
+}
+
 /// What a configuration means in a run.
 extension DeepSpeedConfig {
   /// What does not go with the arguments of the trainer.

@@ -139,6 +139,15 @@ open class DeepSpeedStrategy: ShardedStrategy {
     let config = try config
     var options = config.shardingOptions(elements: module?.parameters().map(\.tensor.count) ?? [])
     options.offloadsToHost = config.zero.offloadParameters != nil && rootDevice.kind != .cpu
+    if let offload = config.zero.offloadParameters, offload.device == .nvme {
+      // An element that stays in memory takes 8 bytes with its gradient, and 16 while a checkpoint is read; three quarters
+      // of the memory are for everything else.
+      let memory = (AvailableMemory.byteCount ?? .max) / max(1, plan?.processesPerNode ?? 1)
+      options.parameterStore = ParameterStoreOptions(
+        folder: offload.folder ?? "/tmp", disk: config.asynchronousIO.diskOptions,
+        elementsInMemory: min(offload.maximumInMemory, memory / 64),
+        pieceSize: min(config.zero.subGroupSize, 1 << 20))
+    }
     return options
   }
 
@@ -175,19 +184,20 @@ open class DeepSpeedStrategy: ShardedStrategy {
   /// On a CPU what is offloaded to the host is there anyway.
   private func setUpOffload() throws {
     let config = try config
-    if let parameters = config.zero.offloadParameters, parameters.device == .nvme {
-      let held = parameterPlacements.reduce(0) { $0 + $1.range.count }
-      if held > parameters.maximumInMemory {
-        throw ConfigurationError(
-          "max_in_cpu",
-          "rank \(rank) holds \(held) elements of parameters, and 'max_in_cpu' is "
-            + "\(parameters.maximumInMemory): optimizer state goes to disk, parameters stay in memory",
-          suggestion: "raise 'max_in_cpu', or use more ranks")
-      }
+    if let engine, engine.isDeferred, engine.parameterStore != nil, !isStateDictTypeGiven {
+      stateDictType = .sharded
+      module?.trainer?.announce(
+        "note: checkpoints are folders in which every rank writes its part, as the model is on disk and never whole; "
+          + "stateDictType: .full gives single files, which take memory for all of it")
     }
     let isHost = optimizers.allSatisfy { $0.parameters.allSatisfy { $0.tensor.device.kind == .cpu } }
-    guard let options = config.zero.offloadOptimizer, options.device == .nvme || !isHost else { return }
-    let offload = OptimizerOffload(options, subGroupSize: config.zero.subGroupSize, config.asynchronousIO)
+    let stored = engine?.storedParameters ?? [:]
+    let options = config.zero.offloadOptimizer
+    guard options?.device == .nvme || options != nil && !isHost || !stored.isEmpty else { return }
+    let largest = engine?.parameterStore?.options.pieceSize ?? .max
+    let offload = OptimizerOffload(
+      options, subGroupSize: min(config.zero.subGroupSize, largest), config.asynchronousIO.diskOptions
+    ) { stored[ObjectIdentifier($0)] }
     try offload.attach(to: optimizers)
     self.offload = offload
   }
@@ -268,14 +278,31 @@ open class DeepSpeedStrategy: ShardedStrategy {
 
   override func willSave() throws {
     try super.willSave()
-    try offload?.release()
+    try prepareStateForSaving()
     for case let optimizer as CompressedOptimizer in optimizers { try optimizer.collectErrors() }
   }
 
   override func willSaveAlone() throws {
     try super.willSaveAlone()
-    try offload?.release()
+    try prepareStateForSaving()
   }
+
+  /// A sharded checkpoint is written from the disk; for a single file the optimizers get their state back.
+  private func prepareStateForSaving() throws {
+    if stateDictType == .sharded { try offload?.checkState() } else { try offload?.release() }
+  }
+
+  override var keepsStateElsewhere: Bool { offload != nil }
+
+  override func stateWithPlaceholders(of optimizer: Optimizer) -> ArchiveValue? {
+    offload?.stateWithPlaceholders(of: optimizer)
+  }
+
+  override func storedState(
+    _ name: String, of parameter: AnyParameter, in optimizer: Optimizer
+  ) -> (any StoredElements)? { offload?.stored(name, of: parameter, in: optimizer) }
+
+  override func take(_ state: IncomingState, of optimizer: Optimizer) throws { offload?.take(state, of: optimizer) }
 
   override func finishRun() throws {
     keepsOffload = offload?.isOnDisk == true && engine?.isDeferred == true

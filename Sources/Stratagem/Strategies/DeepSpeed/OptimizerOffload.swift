@@ -1,4 +1,5 @@
 internal import Torch
+internal import TorchNN
 internal import TorchOptim
 
 /// Keeps the state of optimizers in the memory of the host or on disk while a strategy trains.
@@ -6,11 +7,16 @@ internal import TorchOptim
 /// State goes there when training starts, so that a checkpoint can be loaded before, and comes back for a checkpoint and at
 /// the end.
 final class OptimizerOffload {
-  private let options: ZeroOptimization.Offload
+  /// Nil for state that stays in memory, of parameters that do not.
+  private let options: ZeroOptimization.Offload?
   private let disk: DiskOptions
   private let subGroupSize: Int
   private var optimizers: [Optimizer] = []
   private var offloaded: [ObjectIdentifier: OffloadedOptimizer] = [:]
+  /// State of a checkpoint that has not been moved there yet.
+  private var incoming: [ObjectIdentifier: IncomingState] = [:]
+  /// Where the elements of a parameter are that does not hold them.
+  private let stored: (AnyParameter) -> StoredParameter?
   /// What went wrong in a step; set back by the strategy.
   var failure: (any Error)?
   /// Why the state is no longer that of one step.
@@ -19,15 +25,19 @@ final class OptimizerOffload {
   /// The most elements of a sub-group on disk: four buffers of it take some 200 MB with Adam.
   private static let largestSubGroup = 1 << 22
 
-  init(_ options: ZeroOptimization.Offload, subGroupSize: Int, _ io: DeepSpeedConfig.AsynchronousIO) {
+  init(
+    _ options: ZeroOptimization.Offload?, subGroupSize: Int, _ disk: DiskOptions,
+    stored: @escaping (AnyParameter) -> StoredParameter?
+  ) {
     self.options = options
+    self.stored = stored
     self.subGroupSize = max(64, min(subGroupSize, Self.largestSubGroup))
-    disk = DiskOptions(blockByteCount: io.blockSize, queueDepth: io.queueDepth, threadCount: io.threadCount)
+    self.disk = disk
   }
 
-  var isOnDisk: Bool { options.device == .nvme }
+  var isOnDisk: Bool { options?.device == .nvme }
 
-  private var folder: String { options.folder ?? "/tmp" }
+  private var folder: String { options?.folder ?? "/tmp" }
 
   /// Takes over the steps of optimizers.
   ///
@@ -85,7 +95,7 @@ final class OptimizerOffload {
   }
 
   private func isOnHost(_ optimizer: Optimizer) -> Bool {
-    optimizer.parameters.allSatisfy { $0.tensor.device.kind == .cpu }
+    optimizer.parameters.allSatisfy { $0.tensor.device.kind == .cpu || stored($0) != nil }
   }
 
   private func make(_ optimizer: Optimizer) throws -> OffloadedOptimizer {
@@ -94,15 +104,34 @@ final class OptimizerOffload {
     let type = optimizer.parameters.first?.tensor.dtype ?? .float32
     return try OffloadedOptimizer(
       optimizer, in: store, subGroupSize: subGroupSize,
-      bufferCount: options.readsAhead || options.writesBehind ? options.bufferCount : 1,
-      masterType: type == .float64 ? .float64 : .float32, storesMasters: isOnHost(optimizer) ? nil : true)
+      bufferCount: options.map { $0.readsAhead || $0.writesBehind ? $0.bufferCount : 1 } ?? 4,
+      masterType: type == .float64 ? .float64 : .float32, storesMasters: isOnHost(optimizer) ? nil : true,
+      incoming: incoming.removeValue(forKey: ObjectIdentifier(optimizer)) ?? IncomingState(), stored: stored)
   }
+
+  /// Takes over state that is read when it is moved there.
+  func take(_ state: IncomingState, of optimizer: Optimizer) {
+    if !state.isEmpty { incoming[ObjectIdentifier(optimizer)] = state }
+  }
+
+  /// The state of an optimizer with placeholders for what is elsewhere; nil when the optimizer has it itself.
+  func stateWithPlaceholders(of optimizer: Optimizer) -> ArchiveValue? {
+    offloaded[ObjectIdentifier(optimizer)]?.stateWithPlaceholders()
+  }
+
+  /// What a placeholder stands for.
+  func stored(_ name: String, of parameter: AnyParameter, in optimizer: Optimizer) -> StoredState? {
+    offloaded[ObjectIdentifier(optimizer)]?.stored(name, of: parameter)
+  }
+
+  /// - Throws: what went wrong in a step before, which left some elements updated and others not.
+  func checkState() throws { if let damage { throw damage } }
 
   /// Gives the optimizers their state back; the next step takes it again.
   ///
   /// - Throws: what went wrong in a step before, which left some elements updated and others not.
   func release() throws {
-    if let damage { throw damage }
+    try checkState()
     for optimizer in optimizers {
       guard let own = offloaded.removeValue(forKey: ObjectIdentifier(optimizer)) else { continue }
       try own.finish()
@@ -114,6 +143,7 @@ final class OptimizerOffload {
     for optimizer in optimizers { optimizer.replacementStep = nil }
     for own in offloaded.values { own.store.close() }
     offloaded = [:]
+    incoming = [:]
     optimizers = []
   }
 }
