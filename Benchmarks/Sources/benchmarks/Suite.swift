@@ -6,7 +6,7 @@ struct Suite {
 
   static let names = [
     "op", "overhead", "python", "start", "ddp", "dp", "hooks", "checkpoint", "sharded-checkpoint", "sharded-memory",
-    "sharded-steps", "disk-store",
+    "sharded-steps", "disk-store", "offload",
   ]
 
   func rows(_ name: String) throws -> [Row] {
@@ -23,6 +23,7 @@ struct Suite {
     case "sharded-memory": try shardedMemory()
     case "sharded-steps": try shardedSteps()
     case "disk-store": try diskStore()
+    case "offload": try offload()
     default: throw Failure("'\(name)' is no benchmark: \(Self.names.joined(separator: ", "))")
     }
   }
@@ -218,6 +219,30 @@ struct Suite {
         "500 MB to a disk store / plain direct writes", results, "write", "plain_write", "MB/s", "write_ratio", target),
       row("500 MB from a disk store / plain direct reads", results, "read", "plain_read", "MB/s", "read_ratio", target),
     ]
+  }
+
+  /// Less than a quarter of the state is what a process may have.
+  private func offload() throws -> [Row] {
+    try [1, 2].flatMap { devices -> [Row] in
+      note("offload: on \(devices)")
+      let memory = try runner.measure("offload", devices: devices)
+      var disk = try runner.measure("offload", "--limit", "190", devices: devices)
+      disk["memory_seconds"] = memory["seconds"]
+      disk["memory_peak"] = memory["peak_mib"]
+      disk["seconds_ratio"] = (disk["seconds"] ?? .nan) / (memory["seconds"] ?? .nan)
+      disk["peak_ratio"] = (disk["peak_mib"] ?? .nan) / (memory["peak_mib"] ?? .nan)
+      return [
+        row(
+          "GPT-28 on disk on \(devices), state / limit of a process", [disk], "state_mib", "limit_mib", "MiB",
+          "state_ratio", .atLeast(4, "x")),
+        row(
+          "GPT-28 on disk on \(devices), peak / peak in memory", [disk], "peak_mib", "memory_peak", "MiB", "peak_ratio",
+          .none("x")),
+        row(
+          "GPT-28 on disk on \(devices), step / step in memory", [disk], "seconds", "memory_seconds", "s",
+          "seconds_ratio", .none("x")),
+      ]
+    }
   }
 
   /// Each round writes 4 GB three times: three rounds are enough.

@@ -41,11 +41,15 @@ final class GPT: LightningModule<[Tensor]> {
   let head: Linear
 
   /// W3: 4 layers of 256 features, 4 heads, 128 positions; W5: 7 of 768, 12 heads, 64 positions.
-  init(isLarge: Bool) {
-    let width = isLarge ? 768 : 256
+  convenience init(isLarge: Bool) {
+    self.init(
+      width: isLarge ? 768 : 256, layers: isLarge ? 7 : 4, heads: isLarge ? 12 : 4, length: isLarge ? 64 : 128)
+  }
+
+  init(width: Int, layers: Int, heads: Int, length: Int) {
     tokens = Embedding(256, width)
-    positions = Embedding(isLarge ? 64 : 128, width)
-    blocks = (0..<(isLarge ? 7 : 4)).map { _ in Block(width: width, heads: isLarge ? 12 : 4) }
+    positions = Embedding(length, width)
+    blocks = (0..<layers).map { _ in Block(width: width, heads: heads) }
     norm = LayerNorm(width)
     head = Linear(width, 256, bias: false)
   }

@@ -28,7 +28,7 @@ enum Sharding {
     }
   }
 
-  private static func loader(isLarge: Bool, batch: Int, batches: Int, devices: Int) -> DataLoader<[Tensor]> {
+  static func loader(isLarge: Bool, batch: Int, batches: Int, devices: Int) -> DataLoader<[Tensor]> {
     let length = isLarge ? 64 : 128
     let count = batch * batches * devices
     let text = Tensor.randint(0..<256, shape: [count, length + 1])

@@ -13,6 +13,7 @@
 //   workload sharded-peak   the most memory that a rank has
 //   workload sharded-steps  steps per second of the small transformer
 //   workload collectives    ways to reduce and gather 16 MB
+//   workload offload   stage 3 with all state on disk, in little memory
 //   workload disk      half a gigabyte to a store on a disk and back
 
 import Glibc
@@ -68,12 +69,16 @@ do {
     try Sharding.steps(strategy: strategy, devices: devices, steps: try options.count("steps", 20))
   case "collectives":
     try Collectives.measure(devices: devices)
+  case "offload":
+    let limit = try options.count("limit", 0)
+    try Offload.measure(
+      limit: limit > 0 ? limit : nil, devices: devices, steps: try options.count("steps", 4), folder: temporary)
   case "disk":
     try Disk.measure(rounds: try options.count("rounds", 5), folder: temporary).print()
   default:
     throw UsageError(
       "'\(options.command)' is no command: op, overhead, profile, steps, start, scale, algorithms, communication, "
-        + "checkpoint, sharded-checkpoint, sharded-state, sharded-peak, sharded-steps, collectives, disk")
+        + "checkpoint, sharded-checkpoint, sharded-state, sharded-peak, sharded-steps, collectives, offload, disk")
   }
 } catch {
   let line = "workload: \(error)\n"
