@@ -13,7 +13,7 @@ enum AvailableMemory {
   static var limit: Int? { (controlGroups.map(\.limit) + processLimits.map(\.limit)).min() }
 
   /// Whether what is freed is to be free at once, although it takes time to get it again.
-  static var isScarce: Bool { limit ?? .max < 4 << 30 }
+  static var isScarce: Bool { limit ?? .max < 1 << 30 }
 
   /// `ulimit -d` and `ulimit -v`.
   private static var processLimits: [(limit: Int, rest: Int)] {

@@ -14,7 +14,7 @@ public final class CPUAccelerator: Accelerator {
     if AvailableMemory.isScarce {
       TorchRuntime.keepFreedMemory(1 << 20, inBlocksUpTo: 1 << 20)
     } else {
-      TorchRuntime.keepFreedMemory(1 << 30)
+      TorchRuntime.keepFreedMemory(min(1 << 30, (AvailableMemory.limit ?? .max) / 8))
     }
     if let threads, TorchRuntime.threadCount != threads { TorchRuntime.threadCount = threads }
   }

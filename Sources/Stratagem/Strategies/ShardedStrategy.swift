@@ -84,7 +84,7 @@ open class ShardedStrategy: ParallelStrategy {
       TorchRuntime.keepFreedMemory(1 << 20, inBlocksUpTo: 1 << 20)
     } else if rootDevice == .cpu, options.stage == .parameters {
       // Units come and go, and would leave holes among smaller tensors.
-      TorchRuntime.keepFreedMemory(1 << 30, inBlocksUpTo: 4 << 20)
+      TorchRuntime.keepFreedMemory(min(1 << 30, (AvailableMemory.limit ?? .max) / 8), inBlocksUpTo: 4 << 20)
     }
     engine = try ShardingEngine(
       module, options, device: rootDevice, place: launcher.world, group: group, timeout: timeout
