@@ -92,9 +92,9 @@ public final class ShardingEngine {
     try ShardingEngine.check(plan, partitions, options, group)
     groups = try ShardGroups(mesh: mesh, place: place, group: group, timeout: timeout)
     let groups = groups
-    let store = try options.parameterStore.map { try ParameterStore($0) }
+    let store = try options.parameterStore.map { try ParameterStore($0, agreeingIn: group) }
     let stored = try zip(plan.units, partitions).map { unit, partition -> StoredUnit? in
-      guard let store, unit.isFreed, !store.keepsInMemory(partition.shardCounts[groups.shard]) else { return nil }
+      guard let store, unit.isFreed, !store.keepsInMemory(partition.shardCounts.max() ?? 0) else { return nil }
       return try StoredUnit(
         unit.parameters, partition.pieces[groups.shard], dtype: unit.masterType(options), in: store)
     }

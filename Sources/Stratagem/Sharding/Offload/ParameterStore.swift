@@ -1,4 +1,5 @@
 internal import Torch
+internal import TorchDistributed
 
 /// Keeps the parameters of a model, and their gradients, in a store between their uses.
 final class ParameterStore {
@@ -9,14 +10,16 @@ final class ParameterStore {
   /// Memory that nobody uses at the moment; what is being saved from it may still be on its way.
   private var free: [TransferBuffer] = []
 
+  /// - Parameter group: that of all ranks. They keep the same units in memory, as many as the one with the least room:
+  ///   those are gathered ahead of their use and others at it, in an order that all have to share.
   /// - Throws: ``ShardStoreError`` naming the folder when it cannot be written to.
-  init(_ options: ParameterStoreOptions) throws {
+  init(_ options: ParameterStoreOptions, agreeingIn group: ProcessGroup?) throws {
     self.options = options
-    elementsLeft = options.elementsInMemory
+    elementsLeft = try group?.allGather(object: options.elementsInMemory).min() ?? options.elementsInMemory
     store = try DiskShardStore(in: options.folder, options: options.disk)
   }
 
-  /// Whether a unit of some elements stays in memory.
+  /// Whether a unit stays in memory of which a rank has at most some elements.
   func keepsInMemory(_ count: Int) -> Bool {
     guard count <= elementsLeft else { return false }
     elementsLeft -= count
