@@ -13,7 +13,15 @@ enum AvailableMemory {
   static var limit: Int? { (controlGroups.map(\.limit) + processLimits.map(\.limit)).min() }
 
   /// Whether what is freed is to be free at once, although it takes time to get it again.
-  static var isScarce: Bool { limit ?? .max < 1 << 30 }
+  static var isScarce: Bool { keptByteCount == leastKept }
+
+  /// The bytes of freed memory that a process may keep for what comes next.
+  static var keptByteCount: Int {
+    let limit = limit ?? .max
+    return limit < 1 << 30 ? leastKept : min(1 << 30, limit / 8)
+  }
+
+  static let leastKept = 1 << 20
 
   /// `ulimit -d` and `ulimit -v`.
   private static var processLimits: [(limit: Int, rest: Int)] {

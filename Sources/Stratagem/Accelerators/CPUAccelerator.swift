@@ -11,11 +11,8 @@ public final class CPUAccelerator: Accelerator {
   }
 
   public override func setUpDevice(_ device: Device) throws {
-    if AvailableMemory.isScarce {
-      TorchRuntime.keepFreedMemory(1 << 20, inBlocksUpTo: 1 << 20)
-    } else {
-      TorchRuntime.keepFreedMemory(min(1 << 30, (AvailableMemory.limit ?? .max) / 8))
-    }
+    let kept = AvailableMemory.keptByteCount
+    TorchRuntime.keepFreedMemory(kept, inBlocksUpTo: min(kept, 32 << 20))
     if let threads, TorchRuntime.threadCount != threads { TorchRuntime.threadCount = threads }
   }
 }

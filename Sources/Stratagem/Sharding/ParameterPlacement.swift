@@ -15,22 +15,12 @@ public struct ParameterPlacement {
   public let range: Range<Int>
   /// Whether this rank writes them to checkpoints; false for a copy of what another rank writes.
   public let isPrimary: Bool
-  /// Where the elements are when the parameter does not hold them.
-  let stored: StoredParameter?
 
   public init(parameter: AnyParameter, name: String, shape: [Int], range: Range<Int>, isPrimary: Bool = true) {
-    self.init(parameter: parameter, name: name, shape: shape, range: range, isPrimary: isPrimary, stored: nil)
-  }
-
-  init(
-    parameter: AnyParameter, name: String, shape: [Int], range: Range<Int>, isPrimary: Bool,
-    stored: StoredParameter?
-  ) {
     self.parameter = parameter
     self.name = name
     self.shape = shape
     self.range = range
     self.isPrimary = isPrimary
-    self.stored = stored
   }
 }

@@ -9,11 +9,10 @@ extension ShardingEngine {
   public var placements: [ParameterPlacement] {
     let isPrimary = groups.mesh.replica(of: groups.rank) == 0
     return units.flatMap { unit in
-      zip(unit.parameters, unit.partition.pieces[unit.rank]).enumerated().map { index, own in
-        let (parameter, piece) = own
-        return ParameterPlacement(
+      zip(unit.parameters, unit.partition.pieces[unit.rank]).map { parameter, piece in
+        ParameterPlacement(
           parameter: parameter.holder, name: parameter.name, shape: parameter.shape, range: piece.range,
-          isPrimary: isPrimary, stored: unit.stored?.parameters[index])
+          isPrimary: isPrimary)
       }
     }
   }
@@ -53,20 +52,5 @@ extension ShardingEngine {
       for unit in units { unit.free() }
     }
     return try body()
-  }
-}
-
-/// Parameters that are not in memory.
-extension ShardingEngine {
-  /// Where their elements are, by the properties that hold them.
-  var storedParameters: [ObjectIdentifier: StoredParameter] {
-    var result: [ObjectIdentifier: StoredParameter] = [:]
-    for unit in units {
-      guard let stored = unit.stored else { continue }
-      for (parameter, own) in zip(unit.parameters, stored.parameters) {
-        for holder in parameter.holders { result[ObjectIdentifier(holder)] = own }
-      }
-    }
-    return result
   }
 }

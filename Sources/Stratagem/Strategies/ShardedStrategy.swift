@@ -80,11 +80,10 @@ open class ShardedStrategy: ParallelStrategy {
   private func makeEngine() throws {
     guard let module else { return }
     let options = try makeShardingOptions()
-    if options.parameterStore != nil || AvailableMemory.isScarce {
-      TorchRuntime.keepFreedMemory(1 << 20, inBlocksUpTo: 1 << 20)
-    } else if rootDevice == .cpu, options.stage == .parameters {
+    if rootDevice == .cpu, options.stage == .parameters {
       // Units come and go, and would leave holes among smaller tensors.
-      TorchRuntime.keepFreedMemory(min(1 << 30, (AvailableMemory.limit ?? .max) / 8), inBlocksUpTo: 4 << 20)
+      let kept = options.parameterStore == nil ? AvailableMemory.keptByteCount : AvailableMemory.leastKept
+      TorchRuntime.keepFreedMemory(kept, inBlocksUpTo: min(kept, 4 << 20))
     }
     engine = try ShardingEngine(
       module, options, device: rootDevice, place: launcher.world, group: group, timeout: timeout

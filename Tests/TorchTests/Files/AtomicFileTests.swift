@@ -8,27 +8,13 @@ import Torch
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// A disk that takes `limit` bytes and then fails as a full one does.
-  private func fullDisk(after limit: Int, code: Int32 = ENOSPC) -> AtomicFile.Write {
-    var room = limit
-    return { descriptor, bytes in
-      guard room > 0 else {
-        errno = code
-        return -1
-      }
-      let count = write(descriptor, bytes.baseAddress, min(bytes.count, room))
-      room -= max(count, 0)
-      return count
-    }
-  }
-
   @Test(arguments: [0, 1, 63, 200, 1000, 3000, 4500, 5000])
   func fullDiskLeavesTheOldFile(_ limit: Int) throws {
     let path = folder.file("last.ckpt")
     try TorchFile.save(["epoch": 1], to: path)
     let old = try contents(of: path)
     let found = reason { () throws(FileError) in
-      try TorchFile.save(value, to: AtomicFile(path, writeBytes: fullDisk(after: limit)))
+      try TorchFile.save(value, to: AtomicFile(path, writeBytes: writing(upTo: limit)))
     }
     let text = try #require(found)
     #expect(text.hasPrefix("cannot be written: No space left on device after \(limit) of about "), "\(text)")
@@ -39,7 +25,7 @@ import Torch
 
   @Test func otherFailuresCarryTheSystemsWords() throws {
     let found = reason { () throws(FileError) in
-      try TorchFile.save(value, to: AtomicFile(folder.file("a.pt"), writeBytes: fullDisk(after: 100, code: EDQUOT)))
+      try TorchFile.save(value, to: AtomicFile(folder.file("a.pt"), writeBytes: writing(upTo: 100, code: EDQUOT)))
     }
     #expect(found?.contains("Disk quota exceeded after 100 of") == true)
     #expect(try folder.names.isEmpty)

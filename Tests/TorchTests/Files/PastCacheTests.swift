@@ -227,16 +227,7 @@ struct PastCacheTests {
 
   @Test("A large safetensors file on a full disk", arguments: [33 << 20, 40 << 20])
   func tensorsOnFullDisk(after limit: Int) throws {
-    var room = limit
-    let file = try AtomicFile(path) { descriptor, bytes in
-      guard room > 0 else {
-        errno = ENOSPC
-        return -1
-      }
-      let count = write(descriptor, bytes.baseAddress, min(bytes.count, room))
-      room -= max(count, 0)
-      return count
-    }
+    let file = try AtomicFile(path, writeBytes: writing(upTo: limit))
     let entries = [SafetensorsWriter.Entry(name: "a", dtype: .uint8, shape: [41 << 20])]
     let found = reason { () throws(FileError) in
       let writer = try SafetensorsWriter(file, entries)

@@ -37,7 +37,7 @@ extension Strategy {
       if let holder,
         let placement = placements[ObjectIdentifier(holder)] ?? placementOfTensor[ObjectIdentifier(holder.tensor)]
       {
-        placeholder = pieces.placeholder(for: piece(of: tensor, placement.stored, placement))
+        placeholder = pieces.placeholder(for: piece(of: tensor, placement.parameter.stored, placement))
       } else {
         // Buffers may differ; those of rank 0 count.
         let isShared = hasEqualReplicas && holder is AnyParameter

@@ -51,9 +51,6 @@ struct TensorPiece {
     origin = .stored(stored)
   }
 
-  /// Whether its values change with the next step, and are not in memory.
-  var isStored: Bool { if case .stored = origin { true } else { false } }
-
   /// Why it cannot be written; nil when it can.
   var obstacleToSaving: String? {
     if case .memory(let tensor) = origin { tensor.obstacleToSaving } else { nil }

@@ -49,15 +49,13 @@ public final class OffloadedOptimizer {
   ) throws {
     try self.init(
       optimizer, in: store, subGroupSize: subGroupSize, bufferCount: bufferCount, masterType: masterType,
-      storesMasters: storesMasters, incoming: IncomingState(), stored: { _ in nil })
+      storesMasters: storesMasters, incoming: IncomingState())
   }
 
-  /// - Parameters:
-  ///   - incoming: state that the optimizer has placeholders of.
-  ///   - stored: where the elements and the gradient of a parameter are that does not hold them.
+  /// - Parameter incoming: state that the optimizer has placeholders of.
   init(
     _ optimizer: Optimizer, in store: any ShardStore, subGroupSize: Int, bufferCount: Int, masterType: DType,
-    storesMasters: Bool?, incoming: IncomingState, stored: (AnyParameter) -> StoredParameter?
+    storesMasters: Bool?, incoming: IncomingState
   ) throws {
     for (name, value, least) in [("subGroupSize", subGroupSize, 64), ("bufferCount", bufferCount, 1)]
     where value < least {
@@ -79,13 +77,13 @@ public final class OffloadedOptimizer {
     var subGroups: [SubGroup] = []
     for (number, group) in optimizer.parameterGroups.enumerated() {
       names[ObjectIdentifier(group)] = try Self.probe(optimizer, group, masterType)
-      subGroups += SubGroup.make(of: group, number: number, limit: subGroupSize, stored: stored)
+      subGroups += SubGroup.make(of: group, number: number, limit: subGroupSize)
     }
     stateNames = names
     self.subGroups = subGroups
     self.bufferCount = min(bufferCount, max(subGroups.count, 1))
     let capacity = subGroups.map(\.count).max() ?? 0
-    let maker = optimizer.parameters.lazy.compactMap(stored).first?.store ?? store
+    let maker = optimizer.parameters.lazy.compactMap(\.stored).first?.store ?? store
     buffers = (0..<self.bufferCount).map { _ in
       SubGroupBuffers(store, alignedFor: maker, capacity: capacity)
     }

@@ -2,7 +2,6 @@ internal import Torch
 
 /// Elements of a tensor that are not in memory.
 protocol StoredElements: AnyObject {
-  var count: Int { get }
   var dtype: DType { get }
 
   /// Gives some elements in order to `body`, as vectors that nobody else uses.

@@ -1,6 +1,11 @@
 internal import Torch
 internal import TorchNN
 
+extension AnyParameter {
+  /// Where its elements and gradient are when it does not hold them.
+  var stored: StoredParameter? { offloadedGradient as? StoredParameter }
+}
+
 /// The elements of a parameter that this rank has, and their gradient, in a store.
 final class StoredParameter: OffloadedGradient, StoredElements {
   /// Elements that are read and written at once.

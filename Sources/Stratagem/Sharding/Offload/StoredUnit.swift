@@ -45,30 +45,34 @@ final class StoredUnit {
   func save(_ shard: Tensor) throws {
     let buffer = try store.takeBuffer(count: bufferCount, dtype: dtype)
     spread(shard, over: buffer)
-    for (index, parameter) in parameters.enumerated() {
-      for piece in parameter.pieces {
-        try buffer.startSaving(
-          piece.elements, to: store.store, at: bufferOffsets[index] + piece.range.lowerBound)
-      }
-    }
+    try startSaving(\.elements, from: buffer) { _ in true }
     store.giveBack(buffer)
   }
 
   /// Starts to load the elements; ``shard(in:)`` is where they are when the buffer has waited.
-  func startLoading() throws -> TransferBuffer {
+  func startLoading() throws -> TransferBuffer { try startLoading(\.elements) { _ in true } }
+
+  private func startLoading(
+    _ slot: KeyPath<StoredParameter.Piece, ShardSlot>, of isWanted: (Int) -> Bool
+  ) throws -> TransferBuffer {
     let buffer = try store.takeBuffer(count: bufferCount, dtype: dtype)
-    do {
-      for (index, parameter) in parameters.enumerated() {
-        for piece in parameter.pieces {
-          try buffer.startLoading(
-            piece.elements, from: store.store, at: bufferOffsets[index] + piece.range.lowerBound)
-        }
-      }
-    } catch {
-      try? buffer.wait()
-      throw error
-    }
+    try forEachPiece(of: isWanted) { try buffer.startLoading($0[keyPath: slot], from: store.store, at: $1) }
     return buffer
+  }
+
+  private func startSaving(
+    _ slot: KeyPath<StoredParameter.Piece, ShardSlot>, from buffer: TransferBuffer, of isWanted: (Int) -> Bool
+  ) throws {
+    try forEachPiece(of: isWanted) { try buffer.startSaving($0[keyPath: slot], to: store.store, at: $1) }
+  }
+
+  /// The pieces of some parameters, and where they lie in a buffer.
+  private func forEachPiece(
+    of isWanted: (Int) -> Bool, _ body: (StoredParameter.Piece, Int) throws -> Void
+  ) throws {
+    for (index, parameter) in parameters.enumerated() where isWanted(index) {
+      for piece in parameter.pieces { try body(piece, bufferOffsets[index] + piece.range.lowerBound) }
+    }
   }
 
   /// The shard as one vector, which may be in the memory of the buffer.
@@ -87,13 +91,7 @@ final class StoredUnit {
   func startLoadingGradient() throws {
     guard accumulated == nil, parameters.contains(where: \.isPresent) else { return }
     try saving?.wait()
-    let buffer = try store.takeBuffer(count: bufferCount, dtype: dtype)
-    accumulated = buffer
-    for index in parameters.indices where parameters[index].isPresent {
-      for piece in parameters[index].pieces {
-        try buffer.startLoading(piece.gradient, from: store.store, at: bufferOffsets[index] + piece.range.lowerBound)
-      }
-    }
+    accumulated = try startLoading(\.gradient) { parameters[$0].isPresent }
   }
 
   /// Saves the gradient of the shard, added to the one before, for parameters that are trained.
@@ -113,12 +111,8 @@ final class StoredUnit {
       }
       store.giveBack(accumulated)
     }
-    for index in parameters.indices where isTrained(index) {
-      for piece in parameters[index].pieces {
-        try buffer.startSaving(piece.gradient, to: store.store, at: bufferOffsets[index] + piece.range.lowerBound)
-      }
-      parameters[index].gradientWasSaved()
-    }
+    try startSaving(\.gradient, from: buffer, of: isTrained)
+    for index in parameters.indices where isTrained(index) { parameters[index].gradientWasSaved() }
     saving = buffer
     store.giveBack(buffer)
   }

@@ -40,15 +40,12 @@ final class SubGroup {
   /// What pieces begin at multiples of: within it, kernels treat elements alike.
   static let granularity = 64
 
-  /// Deals the parameters of a group to sub-groups of at most `limit` elements; a parameter with more is cut.
-  ///
-  /// - Parameter stored: where the elements of a parameter are when it does not hold them; its pieces are not cut again.
-  static func make(
-    of group: ParameterGroup, number: Int, limit: Int, stored: (AnyParameter) -> StoredParameter?
-  ) -> [SubGroup] {
+  /// Deals the parameters of a group to sub-groups of at most `limit` elements; a parameter with more is cut. The pieces of a
+  /// parameter that is in a store are not cut again.
+  static func make(of group: ParameterGroup, number: Int, limit: Int) -> [SubGroup] {
     var deal = Deal(group: group, number: number, limit: max(limit / granularity * granularity, granularity))
     for (position, parameter) in group.parameters.enumerated() {
-      if let stored = stored(parameter) {
+      if let stored = parameter.stored {
         for piece in stored.pieces { deal.add(parameter, position, piece.range, (stored, piece)) }
       } else {
         deal.add(parameter, position)

@@ -8,7 +8,7 @@ final class SubGroupBuffers {
   }
 
   private var memory: [Key: Tensor] = [:]
-  private var transfers: [any ShardTransfer] = []
+  private var transfers = PendingTransfers()
   private let store: any ShardStore
   /// What aligns the memory.
   private let maker: any ShardStore
@@ -36,35 +36,26 @@ final class SubGroupBuffers {
     return whole.narrowed(dim: 0, start: 0, length: count)
   }
 
-  func startLoading(_ slot: ShardSlot, _ name: String) throws {
-    transfers.append(
-      try store.startLoading(slot, into: vector(name, count: slot.count, dtype: slot.dtype)))
-  }
-
-  func startSaving(_ slot: ShardSlot, _ name: String) throws {
-    transfers.append(try store.startSaving(vector(name, count: slot.count, dtype: slot.dtype), to: slot))
-  }
-
   /// A part of a vector.
   func part(_ name: String, at offset: Int, count: Int, dtype: DType) -> Tensor {
     vector(name, count: capacity, dtype: dtype).narrowed(dim: 0, start: offset, length: count)
   }
 
-  /// Starts to load a part of a vector from another store.
-  func startLoading(_ slot: ShardSlot, from other: any ShardStore, _ name: String, at offset: Int) throws {
+  /// Starts to load a part of a vector.
+  ///
+  /// - Parameter other: where it is; nil for where the state is.
+  func startLoading(
+    _ slot: ShardSlot, from other: (any ShardStore)? = nil, _ name: String, at offset: Int = 0
+  ) throws {
     let part = part(name, at: offset, count: slot.count, dtype: slot.dtype)
-    transfers.append(try other.startLoading(slot, into: part))
+    transfers.add(try (other ?? store).startLoading(slot, into: part))
   }
 
-  func startSaving(_ slot: ShardSlot, to other: any ShardStore, _ name: String, at offset: Int) throws {
+  func startSaving(_ slot: ShardSlot, to other: (any ShardStore)? = nil, _ name: String, at offset: Int = 0) throws {
     let part = part(name, at: offset, count: slot.count, dtype: slot.dtype)
-    transfers.append(try other.startSaving(part, to: slot))
+    transfers.add(try (other ?? store).startSaving(part, to: slot))
   }
 
   /// Waits for everything that is on its way.
-  func wait() throws {
-    let pending = transfers
-    transfers = []
-    for transfer in pending { try transfer.wait() }
-  }
+  func wait() throws { try transfers.wait() }
 }

@@ -4,7 +4,7 @@ internal import Torch
 final class TransferBuffer {
   let memory: Tensor
   /// What is on its way to or from it.
-  private var transfers: [any ShardTransfer] = []
+  private var transfers = PendingTransfers()
 
   init(_ memory: Tensor) { self.memory = memory }
 
@@ -12,23 +12,15 @@ final class TransferBuffer {
   func vector(at offset: Int, count: Int) -> Tensor { memory.narrowed(dim: 0, start: offset, length: count) }
 
   func startLoading(_ slot: ShardSlot, from store: any ShardStore, at offset: Int) throws {
-    transfers.append(try store.startLoading(slot, into: vector(at: offset, count: slot.count)))
+    transfers.add(try store.startLoading(slot, into: vector(at: offset, count: slot.count)))
   }
 
   func startSaving(_ slot: ShardSlot, to store: any ShardStore, at offset: Int) throws {
-    transfers.append(try store.startSaving(vector(at: offset, count: slot.count), to: slot))
+    transfers.add(try store.startSaving(vector(at: offset, count: slot.count), to: slot))
   }
 
   /// Waits for everything that is on its way.
   ///
   /// - Throws: the first error, when all of it has ended.
-  func wait() throws {
-    let pending = transfers
-    transfers = []
-    var failure: (any Error)?
-    for transfer in pending {
-      do { try transfer.wait() } catch { failure = failure ?? error }
-    }
-    if let failure { throw failure }
-  }
+  func wait() throws { try transfers.wait() }
 }

@@ -184,20 +184,19 @@ open class DeepSpeedStrategy: ShardedStrategy {
   /// On a CPU what is offloaded to the host is there anyway.
   private func setUpOffload() throws {
     let config = try config
-    if let engine, engine.isDeferred, engine.parameterStore != nil, !isStateDictTypeGiven {
+    let isStored = optimizers.contains { $0.parameters.contains { $0.stored != nil } }
+    if let engine, engine.isDeferred, isStored, !isStateDictTypeGiven {
       stateDictType = .sharded
       module?.trainer?.announce(
         "note: checkpoints are folders in which every rank writes its part, as the model is on disk and never whole; "
           + "stateDictType: .full gives single files, which take memory for all of it")
     }
     let isHost = optimizers.allSatisfy { $0.parameters.allSatisfy { $0.tensor.device.kind == .cpu } }
-    let stored = engine?.storedParameters ?? [:]
     let options = config.zero.offloadOptimizer
-    guard options?.device == .nvme || options != nil && !isHost || !stored.isEmpty else { return }
+    guard options?.device == .nvme || options != nil && !isHost || isStored else { return }
     let largest = engine?.parameterStore?.options.pieceSize ?? .max
     let offload = OptimizerOffload(
-      options, subGroupSize: min(config.zero.subGroupSize, largest), config.asynchronousIO.diskOptions
-    ) { stored[ObjectIdentifier($0)] }
+      options, subGroupSize: min(config.zero.subGroupSize, largest), config.asynchronousIO.diskOptions)
     try offload.attach(to: optimizers)
     self.offload = offload
   }

@@ -15,8 +15,6 @@ final class OptimizerOffload {
   private var offloaded: [ObjectIdentifier: OffloadedOptimizer] = [:]
   /// State of a checkpoint that has not been moved there yet.
   private var incoming: [ObjectIdentifier: IncomingState] = [:]
-  /// Where the elements of a parameter are that does not hold them.
-  private let stored: (AnyParameter) -> StoredParameter?
   /// What went wrong in a step; set back by the strategy.
   var failure: (any Error)?
   /// Why the state is no longer that of one step.
@@ -26,11 +24,9 @@ final class OptimizerOffload {
   private static let largestSubGroup = 1 << 22
 
   init(
-    _ options: ZeroOptimization.Offload?, subGroupSize: Int, _ disk: DiskOptions,
-    stored: @escaping (AnyParameter) -> StoredParameter?
+    _ options: ZeroOptimization.Offload?, subGroupSize: Int, _ disk: DiskOptions
   ) {
     self.options = options
-    self.stored = stored
     self.subGroupSize = max(64, min(subGroupSize, Self.largestSubGroup))
     self.disk = disk
   }
@@ -95,7 +91,7 @@ final class OptimizerOffload {
   }
 
   private func isOnHost(_ optimizer: Optimizer) -> Bool {
-    optimizer.parameters.allSatisfy { $0.tensor.device.kind == .cpu || stored($0) != nil }
+    optimizer.parameters.allSatisfy { $0.tensor.device.kind == .cpu || $0.stored != nil }
   }
 
   private func make(_ optimizer: Optimizer) throws -> OffloadedOptimizer {
@@ -106,7 +102,7 @@ final class OptimizerOffload {
       optimizer, in: store, subGroupSize: subGroupSize,
       bufferCount: options.map { $0.readsAhead || $0.writesBehind ? $0.bufferCount : 1 } ?? 4,
       masterType: type == .float64 ? .float64 : .float32, storesMasters: isOnHost(optimizer) ? nil : true,
-      incoming: incoming.removeValue(forKey: ObjectIdentifier(optimizer)) ?? IncomingState(), stored: stored)
+      incoming: incoming.removeValue(forKey: ObjectIdentifier(optimizer)) ?? IncomingState())
   }
 
   /// Takes over state that is read when it is moved there.
