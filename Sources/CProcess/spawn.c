@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,15 +25,27 @@ struct start {
   const char *path;
   char *const *arguments;
   char *const *environment;
-  int input, output, error, report;
+  int input, output, error, report, announcement;
   pid_t parent;
 };
+
+// Writes a process id and a newline. Only system calls.
+static void announce(int descriptor, pid_t pid) {
+  char text[16];
+  size_t first = sizeof text;
+  text[--first] = '\n';
+  for (; pid > 0; pid /= 10) text[--first] = (char)('0' + pid % 10);
+  ssize_t sent;
+  do sent = send(descriptor, text + first, sizeof text - first, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+}
 
 // The child between vfork and exec. It shares the parent's memory, so it only makes system calls.
 static _Noreturn void become_worker(const struct start *start, volatile int *failure) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != start->parent) _exit(127);
   setpgid(0, 0);
+  if (start->announcement >= 0) announce(start->announcement, getpid());
 
   for (int number = 1; number < NSIG; number++) {
     struct sigaction action;
@@ -74,7 +87,7 @@ static _Atomic pid_t *find_slot(pid_t value, pid_t replacement) {
 
 int cp_spawn(
     const char *path, char *const *arguments, char *const *environment, int standard_output, int standard_error,
-    int report, pid_t *pid, int *pidfd) {
+    int report, int announcement, pid_t *pid, int *pidfd) {
   *pid = -1;
   *pidfd = -1;
   _Atomic pid_t *slot = find_slot(0, -1);
@@ -89,7 +102,8 @@ int cp_spawn(
     return problem;
   }
 
-  struct start start = {path, arguments, environment, input, standard_output, standard_error, report, getpid()};
+  struct start start = {path,   arguments,    environment, input,   standard_output, standard_error,
+                        report, announcement, getpid()};
   volatile int failure = 0;
   sigset_t all, before;
   int cancellation;

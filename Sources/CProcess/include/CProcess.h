@@ -19,10 +19,11 @@ typedef enum { CP_RUNNING = 0, CP_EXITED = 1, CP_SIGNALLED = 2, CP_LOST = 3 } cp
 /// Starts `path` as a worker: its own process group, standard input from /dev/null, the three descriptors as 1, 2
 /// and CP_REPORT_DESCRIPTOR, every other one closed, default signal handling, and death by SIGKILL together with
 /// the calling thread (set before exec, so there is no moment at which the worker could be orphaned).
+/// With `announcement` 0 or more, a socket, the worker writes its process id and a newline there before exec.
 /// Returns 0 or an errno value. `pidfd` becomes -1 on a kernel without pidfd_open.
 int cp_spawn(
     const char *path, char *const *arguments, char *const *environment, int standard_output, int standard_error,
-    int report, pid_t *pid, int *pidfd);
+    int report, int announcement, pid_t *pid, int *pidfd);
 
 /// Forks this process as a worker: its own process group, standard input from /dev/null, the given descriptors as 1
 /// and 2, default signal handling, no workers of its own, and death by SIGKILL together with the calling thread.

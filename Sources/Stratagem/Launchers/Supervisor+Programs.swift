@@ -21,11 +21,15 @@ package struct ProgramCommand: Sendable {
 
 extension Supervisor {
   /// Starts the processes of a run and watches over them from outside: this process is none of its ranks.
+  ///
+  /// - Parameter announcement: a socket on which each process tells its number, which is that of the process group it
+  ///   leads, and a newline, before the program begins in it.
   package static func starting(
-    _ commands: [ProgramCommand], outputHandler: (@Sendable (WorkerOutputLine) -> Void)?
+    _ commands: [ProgramCommand], announcement: Int32? = nil, outputHandler: (@Sendable (WorkerOutputLine) -> Void)?
   ) throws(LaunchError) -> Supervisor {
     var options = SupervisorOptions()
     options.outputHandler = outputHandler
+    options.announcement = announcement
     let workers = commands.map {
       WorkerCommand(identity: $0.identity, program: $0.program, arguments: $0.arguments, variables: $0.variables)
     }
@@ -33,9 +37,6 @@ extension Supervisor {
     supervisor.state.withLock { $0.rankZeroIsAttending = true }
     return supervisor
   }
-
-  /// The processes that have not ended; each leads a process group of its own.
-  package var processIDs: [Int32] { state.withLock { $0.runningProcesses } }
 
   /// Waits until all processes have ended and their output is printed, and returns whether they have.
   package func waitForEnd(seconds: Double) -> Bool { finished.wait(seconds: seconds) }

@@ -17,7 +17,6 @@ public final class Supervisor: Sendable {
     var rankZeroIsAttending = false
     var startError: LaunchError?
     var runningRanks: [Int] = []
-    var runningProcesses: [Int32] = []
     var endedEarly: [Int] = []
     /// A signal that is to be sent to the worker of the lowest rank.
     var signal: Int?

@@ -64,8 +64,10 @@ final class SupervisorLoop {
   }
 
   private func startWorkers() throws(LaunchError) {
+    let announcement = supervisor.options.announcement
     for command in commands {
-      workers.append(SupervisedWorker(rank: command.identity.globalRank, try command.start()))
+      let running = try command.start(announcement: announcement)
+      workers.append(SupervisedWorker(rank: command.identity.globalRank, running))
     }
     let sources = workers.flatMap { worker in
       [
@@ -104,7 +106,6 @@ final class SupervisorLoop {
     let early = workers.filter { $0.exit == .exited(0) && $0.report == nil && !$0.isCompleted }.map { $0.rank }
     supervisor.state.withLock { state in
       state.runningRanks = running.map { $0.rank }
-      state.runningProcesses = running.map { $0.pid }
       state.endedEarly = early
     }
   }

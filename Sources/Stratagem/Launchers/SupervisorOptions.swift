@@ -17,6 +17,8 @@ public struct SupervisorOptions: Sendable {
   var beginningOfOutput: String?
   /// Whether a worker has to report that it has done its work, and may end then, while one that ends without has failed.
   var expectsReports = false
+  /// A socket on which each worker tells its process id, and a newline, before its program begins.
+  var announcement: Int32?
 
   /// Makes the usual options.
   public init() {}

@@ -34,7 +34,9 @@ struct WorkerCommand: Sendable {
   }
 
   /// Starts the worker, which dies with the calling thread.
-  func start() throws(LaunchError) -> Running {
+  ///
+  /// - Parameter announcement: a socket on which the worker tells its process id before its program begins.
+  func start(announcement: Int32?) throws(LaunchError) -> Running {
     var pipes: [(read: Int32, write: Int32)] = []
     defer { for pipe in pipes { close(pipe.write) } }
     func failure(_ code: Int32) -> LaunchError {
@@ -54,7 +56,8 @@ struct WorkerCommand: Sendable {
     let entries = variables.map { "\($0.key)=\($0.value)" }
     let code = withCStrings(arguments) { argv in
       withCStrings(entries) { envp in
-        cp_spawn(program, argv, envp, pipes[0].write, pipes[1].write, pipes[2].write, &pid, &pidfd)
+        cp_spawn(
+          program, argv, envp, pipes[0].write, pipes[1].write, pipes[2].write, announcement ?? -1, &pid, &pidfd)
       }
     }
     guard code == 0 else { throw failure(code) }

@@ -15,7 +15,8 @@ final class GroupGuard {
     for group in $groups; do kill -9 "-$group" 2>/dev/null; done
     """
 
-  private let descriptor: Int32
+  /// Where the shell learns what to kill: numbers of process groups, a line each.
+  let descriptor: Int32
   private let pid: pid_t
 
   /// Starts the shell; nil where there is none, and the kernel alone has to do.
@@ -51,16 +52,12 @@ final class GroupGuard {
     pid = started
   }
 
-  /// Tells the shell what to kill.
-  func watch(_ groups: [Int32]) { say(groups.map { "\($0)\n" }.joined()) }
-
   /// Ends the shell; the groups have ended.
   func dismiss() {
-    say("done\n")
+    let text = "done\n"
+    _ = send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
     close(descriptor)
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0, errno == EINTR {}
   }
-
-  private func say(_ text: String) { _ = send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL)) }
 }

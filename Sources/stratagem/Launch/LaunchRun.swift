@@ -68,13 +68,11 @@ final class LaunchRun {
       port = opened.port
     }
     port = try nodes?.share(port: port, attempt) ?? port
-    // There before the processes are, so that it is told of them as soon as they exist.
+    // There before the processes are: each tells it its group before anything else can be started in that group.
     let groups = GroupGuard()
     defer { groups?.dismiss() }
     var end = try withExtendedLifetime(store) {
-      let supervisor = try start(attempt, port: port)
-      groups?.watch(supervisor.processIDs)
-      return try watch(supervisor, attempt)
+      try watch(start(attempt, port: port, groups), attempt)
     }
     if let nodes { end = try nodes.agree(on: end, attempt) }
     return end
@@ -92,7 +90,7 @@ final class LaunchRun {
     }
   }
 
-  private func start(_ attempt: Int, port: Int) throws -> Supervisor {
+  private func start(_ attempt: Int, port: Int, _ groups: GroupGuard?) throws -> Supervisor {
     let shared = variables(attempt)
     let commands = plan.identities.map { identity in
       var variables = shared.merging(identity.variables(mainAddress: plan.address, mainPort: port)) { $1 }
@@ -102,7 +100,7 @@ final class LaunchRun {
       return ProgramCommand(
         identity: identity, program: plan.program, arguments: plan.arguments, variables: variables)
     }
-    return try Supervisor.starting(commands, outputHandler: output.handler)
+    return try Supervisor.starting(commands, announcement: groups?.descriptor, outputHandler: output.handler)
   }
 
   /// What all processes of this machine find in their environment.

@@ -82,6 +82,12 @@ struct LaunchTests {
     #expect(run.status == 137)
   }
 
+  @Test("Nor one that is killed while it starts them")
+  func earlyOrphans() throws {
+    let script = "sleep 60 & if [ $RANK = 0 ]; then kill -9 $PPID; fi; wait"
+    #expect(try launch(["--nproc-per-node", "16"], shell(script)).status == 137)
+  }
+
   @Test(
     "Ctrl-C reaches all processes, the lowest rank first, and how they end is no failure", arguments: [SIGINT, SIGTERM])
   func interruption(signal: Int32) throws {
