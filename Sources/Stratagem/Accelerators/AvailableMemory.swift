@@ -1,16 +1,19 @@
 internal import Glibc
 
 /// The memory that a program can still have: of the machine, of its control group, and below the limits of the process.
-enum AvailableMemory {
+package enum AvailableMemory {
+  /// The memory of the machine in bytes; nil when the system does not tell.
+  package static var machineByteCount: Int? { number("MemTotal", in: "/proc/meminfo").map { $0 << 10 } }
+
   /// In bytes; nil when the system does not tell.
-  static var byteCount: Int? {
+  package static var byteCount: Int? {
     let free = number("MemAvailable", in: "/proc/meminfo").map { $0 << 10 }
-    let groups = controlGroups.compactMap { group in group.used.map { max(0, group.limit - $0) } }
+    let groups = controlGroups().compactMap { group in group.used.map { max(0, group.limit - $0) } }
     return ([free].compactMap { $0 } + groups + processLimits.map(\.rest)).min()
   }
 
   /// What this process may have at most, when it may have less than the machine has.
-  static var limit: Int? { (controlGroups.map(\.limit) + processLimits.map(\.limit)).min() }
+  package static var limit: Int? { (controlGroups().map(\.limit) + processLimits.map(\.limit)).min() }
 
   /// Whether what is freed is to be free at once, although it takes time to get it again.
   static var isScarce: Bool { keptByteCount == leastKept }
@@ -36,14 +39,16 @@ enum AvailableMemory {
   }
 
   /// The limits of the control groups that the process is in, and what the groups use; of both versions.
-  private static var controlGroups: [(limit: Int, used: Int?)] {
-    let total = number("MemTotal", in: "/proc/meminfo").map { $0 << 10 } ?? Int.max
-    return lines(of: "/proc/self/cgroup").flatMap { line -> [(limit: Int, used: Int?)] in
+  ///
+  /// - Parameter system: the folder that `/proc` and `/sys` are in.
+  static func controlGroups(in system: String = "") -> [(limit: Int, used: Int?)] {
+    let total = machineByteCount ?? Int.max
+    return lines(of: "\(system)/proc/self/cgroup").flatMap { line -> [(limit: Int, used: Int?)] in
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3 else { return [] }
       let isFirstVersion = parts[1].split(separator: ",").contains("memory")
       guard isFirstVersion || parts[1].isEmpty else { return [] }
-      let root = isFirstVersion ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup"
+      let root = system + (isFirstVersion ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup")
       let names = isFirstVersion ? ("memory.limit_in_bytes", "memory.usage_in_bytes") : ("memory.max", "memory.current")
       // In a container the path may be that of the host; its own group is then at the root.
       var path = String(parts[2])

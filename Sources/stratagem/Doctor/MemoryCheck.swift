@@ -1,18 +1,20 @@
 internal import Glibc
+internal import Stratagem
 
 /// Memory, shared memory and open files.
 enum MemoryCheck {
   static var findings: [Finding] { [memory, sharedMemory, openFiles] }
 
   private static var memory: Finding {
-    guard let total = SystemText.memory("MemTotal"), let available = SystemText.memory("MemAvailable") else {
+    guard let total = AvailableMemory.machineByteCount, let available = AvailableMemory.byteCount else {
       return .warning("memory", "/proc/meminfo cannot be read", "mount /proc")
     }
     var message = "\(ByteText.of(available)) of \(ByteText.of(total)) available"
-    let limit = SystemText.read("/sys/fs/cgroup/memory.max").flatMap { Int($0.filter(\.isNumber)) }
-    if let limit, limit < total { message += ", \(ByteText.of(limit)) for this container" }
-    if min(available, limit ?? available) < 1_000_000_000 {
-      return .warning("memory", message, "end other programs, or use a machine with more")
+    if let limit = AvailableMemory.limit, limit < total {
+      message += "; control group and ulimit allow this process \(ByteText.of(limit))"
+    }
+    if available < 1_000_000_000 {
+      return .warning("memory", message, "end other programs, raise the limits, or use a machine with more")
     }
     return .ok("memory", message)
   }

@@ -18,12 +18,4 @@ enum SystemText {
 
   /// The lines of a file, without blanks around them.
   static func lines(_ path: String) -> [Substring] { read(path)?.split(separator: "\n") ?? [] }
-
-  /// The number of kilobytes of an entry of `/proc/meminfo`, in bytes.
-  static func memory(_ name: String) -> Int? {
-    for line in lines("/proc/meminfo") where line.hasPrefix(name + ":") {
-      return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
-    }
-    return nil
-  }
 }

@@ -103,6 +103,16 @@ struct DoctorTests {
     #expect(run.output.contains("unset it to take any free port"))
   }
 
+  @Test("The memory that a process may have")
+  func memory() throws {
+    let run = try ProgramRun("stratagem", ["doctor", "--json", "--no-self-test"], shell: "ulimit -d 800000")
+    let report = try JSONDecoder().decode(Report.self, from: Data(run.output.utf8))
+    let check = try #require(report["memory"])
+    #expect(check.status == "warning")
+    #expect(check.message.contains(" available; control group and ulimit allow this process "))
+    #expect(check.remedy?.contains("raise the limits") == true)
+  }
+
   @Test("More threads than cores is a warning, and no failure")
   func warning() throws {
     let (report, status) = try report(["OMP_NUM_THREADS": "100000"], "--no-self-test")
