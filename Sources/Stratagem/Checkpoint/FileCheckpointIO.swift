@@ -15,6 +15,8 @@ public struct FileCheckpointIO: CheckpointIO {
           "a file has no options, but \(options.keys.sorted().joined(separator: ", ")) was given; leave it out, or "
           + "give the trainer a CheckpointIO that knows it")
     }
+    // The file may need what the one before the last took.
+    RemovedFiles.shared.wait()
     try Folder.create(Folder.parent(of: path))
     let folder = ShardedFolder(path)
     let aside = folder.isOwn ? try setAside(folder) : nil
@@ -57,12 +59,13 @@ public struct FileCheckpointIO: CheckpointIO {
     return Checkpoint(contents)
   }
 
-  /// Removes a file, or the folder of a sharded checkpoint.
+  /// Removes a file, or the folder of a sharded checkpoint. Its space is given back in the background.
   public func remove(at path: String) throws {
     let folder = ShardedFolder(path)
     if folder.isOwn { return try folder.remove() }
-    if unlink(path) != 0 && errno != ENOENT {
-      throw CheckpointError(path: path, reason: "cannot be removed: \(String(cString: strerror(errno)))")
+    let code = RemovedFiles.shared.remove(path)
+    if code != 0, code != ENOENT {
+      throw CheckpointError(path: path, reason: "cannot be removed: \(String(cString: strerror(code)))")
     }
   }
 }

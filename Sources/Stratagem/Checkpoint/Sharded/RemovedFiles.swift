@@ -17,19 +17,37 @@ final class RemovedFiles: @unchecked Sendable {
   private init() {}
 
   /// Removes the files of a folder, and the folder.
-  func removeTree(_ path: String) {
+  ///
+  /// - Parameter first: the file without which the others mean nothing; it goes first.
+  func removeTree(_ path: String, beginningWith first: String? = nil) {
+    let names = Folder.names(in: path)
     var opened: [Int32] = []
-    for name in Folder.names(in: path) {
+    for name in names.filter({ $0 == first }) + names.filter({ $0 != first }) {
       let file = "\(path)/\(name)"
       if let descriptor = hold(file) { opened.append(descriptor) }
       unlink(file)
     }
     let isRemoved = rmdir(path) == 0
+    // Over a network, an open file keeps a name in its folder.
+    release(opened) { if !isRemoved { rmdir(path) } }
+  }
+
+  /// Removes a file.
+  ///
+  /// - Returns: 0 or an `errno`.
+  func remove(_ file: String) -> Int32 {
+    let descriptor = hold(file)
+    let code = unlink(file) == 0 ? 0 : errno
+    release(descriptor.map { [$0] } ?? []) {}
+    return code
+  }
+
+  /// Closes files on a thread, and does the rest behind it.
+  private func release(_ opened: [Int32], _ finish: @escaping @Sendable () -> Void) {
     guard !opened.isEmpty else { return }
-    let release: @Sendable () -> Void = { [self, opened] in
+    let release: @Sendable () -> Void = { [self] in
       for descriptor in opened { close(descriptor) }
-      // Over a network, an open file keeps a name in its folder.
-      if !isRemoved { rmdir(path) }
+      finish()
       monitor.locked {
         openCount -= opened.count
         monitor.signalAll()

@@ -58,17 +58,26 @@ struct ShardedFolder {
     let file = try AtomicFile("\(path)/\(Self.pointer)")
     file.append(Array("\(version)\n".utf8))
     try file.commit()
-    for other in versions where other != version { RemovedFiles.shared.removeTree("\(path)/\(other)") }
+    for other in versions where other != version { remove(other) }
   }
 
-  /// Removes the folder, the pointer first, so that what is left at any time is no half checkpoint.
+  /// Removes the folder, the pointer first, so that what is left at any time is no half checkpoint. Its space is free some
+  /// time later; see ``RemovedFiles``.
   func remove() throws {
     unlink("\(path)/\(Self.pointer)")
-    for version in versions { Self.removeTree("\(path)/\(version)") }
+    for version in versions { remove(version) }
     for name in Folder.names(in: path) where name.hasSuffix(".tmp") { unlink("\(path)/\(name)") }
+    if rmdir(path) == 0 || errno == ENOENT { return }
+    // Over a network, files whose space is not free yet keep their folders.
+    RemovedFiles.shared.wait()
     if rmdir(path) != 0, errno != ENOENT {
       throw CheckpointError(path: path, reason: "cannot be removed: \(String(cString: strerror(errno)))")
     }
+  }
+
+  /// Removes a version, the manifest first: without it the other files are no checkpoint.
+  private func remove(_ version: String) {
+    RemovedFiles.shared.removeTree("\(path)/\(version)", beginningWith: ShardManifest.fileName)
   }
 
   /// Removes the files of a folder, and the folder.
