@@ -57,14 +57,16 @@ struct DeepSpeedRunTests {
     #expect(end.failure.contains("loss scale"), "\(end.errors)")
   }
 
-  @Test("The optimizer, the schedule and clipping of the configuration")
+  @Test("The optimizer and clipping of the configuration, which may take numbers of the module's optimizer")
   func optimizerOfTheConfiguration() throws {
-    let alone = try DeepSpeedRun(
-      "single_device", 1, ["--optimizer", "adamw", "--lr", "0.002", "--clip-norm", "0.5"], steps: 30)
-    let members =
-      #", "gradient_clipping": 0.5, "optimizer": {"type": "Adam", "params": {"lr": 0.002, "weight_decay": 0.01}}"#
-    let run = try DeepSpeedRun("deepspeed", 2, [], config: DeepSpeedRun.config(2, members), steps: 30)
-    try run.expectLosses(alone.losses, within: 1e-4, "AdamW")
+    let own = ["--optimizer", "adamw", "--lr", "0.002"]
+    let alone = try DeepSpeedRun("single_device", 1, own + ["--clip-norm", "0.5"], steps: 30)
+    let automatic = #"{"lr": "auto", "betas": "auto", "eps": "auto", "weight_decay": "auto"}"#
+    for (params, flags) in [(#"{"lr": 0.002, "weight_decay": 0.01}"#, []), (automatic, own)] {
+      let members = #", "gradient_clipping": 0.5, "optimizer": {"type": "Adam", "params": \#(params)}"#
+      let run = try DeepSpeedRun("deepspeed", 2, flags, config: DeepSpeedRun.config(2, members), steps: 30)
+      try run.expectLosses(alone.losses, within: 1e-4, params)
+    }
   }
 
   @Test("LAMB does not depend on how parameters are partitioned", arguments: [1, 3])

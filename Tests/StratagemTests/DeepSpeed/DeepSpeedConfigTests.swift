@@ -68,7 +68,7 @@ import TorchOptim
     #expect(config.zero.offloadParameters?.device == .nvme && config.zero.offloadParameters?.folder == "/fast")
     #expect(config.zero.offloadParameters?.bufferCount == 3 && config.zero.offloadParameters?.maximumInMemory == 0)
     #expect(config.optimizer?.kind == .adamW && config.optimizer?.betas.1 == 0.95)
-    #expect(config.optimizer?.weightDecay == 0.01)
+    #expect(config.optimizer?.weightDecay == 0 && config.optimizer?.automatic == ["weight_decay"])
     #expect(config.asynchronousIO.blockSize == 4096 && config.asynchronousIO.singleSubmit)
     #expect(config.activationCheckpointing.onCPU)
     // What was printed is a configuration with the same meaning.
@@ -148,6 +148,8 @@ import TorchOptim
     (#"{"zero_optimization": {"stage": 3, "zero_quantized_weights": true}}"#, ["rounds what crosses the ranks"]),
     (#"{"aio": {"block_size": 5000}}"#, ["'aio.block_size' is 5000", "multiple of 4096"]),
     (#"{"amp": {"enabled": true}}"#, ["apex"]), (#"{"sparse_gradients": true}"#, ["sparse gradients"]),
+    (#"{"gradient_allreduce_op": "sum"}"#, ["'gradient_allreduce_op' is \"sum\"", "averaged"]),
+    (#"{"expert_parallel": {"enabled": true}}"#, ["not part of this library"]),
     (#"{"elasticity": {"enabled": true}}"#, ["elastic"]), (#"{"compression_training": {"x": 1}}"#, ["remove it"]),
     (#"{"gradient_clipping": -1, "train_batch_size": 0, "foo": 1}"#, ["-1", "'train_batch_size' is 0", "'foo'"]),
   ]
@@ -164,6 +166,8 @@ import TorchOptim
     #"{"sparse_gradients": false}"#, #"{"bf16": {"enabled": true}, "fp16": {"enabled": "auto"}}"#,
     #"{"zero_optimization": {"stage": 2, "cpu_offload": true}}"#, #"{"gradient_accumulation_steps": "auto"}"#,
     #"{"optimizer": {"type": "Lamb", "params": {"bias_correction": false}}}"#,
+    #"{"gradient_allreduce_op": "mean", "managed_gradient_accumulation": true, "disable_python_gc": false}"#,
+    #"{"zero_optimization": {"stage": 1, "compute_grad_norm": true, "leaf_module": {}, "parameter_alignment": true}}"#,
     #"{"zero_optimization": {"stage3_model_persistence_threshold": 9223372036854775807}}"#,
     #"{"zero_optimization": {"stage": 3, "param_persistence_threshold": 1e30}}"#,
   ]) func accepted(_ json: String) { #expect(problems(json) == []) }
@@ -201,8 +205,19 @@ import TorchOptim
     let plain = try DeepSpeedConfig(["optimizer": ["type": "Adam", "params": ["adam_w_mode": false]]])
     let adam = try #require(plain.optimizer).make(parameters, names: [], over: nil)
     #expect(adam is Adam && !(adam is AdamW))
+    let undecayed = try DeepSpeedConfig(["optimizer": ["type": "AdamW", "params": ["lr": 0.5]]])
+    #expect(undecayed.optimizer?.weightDecay == 0, "as DeepSpeed's FusedAdam and DeepSpeedCPUAdam")
     let group = try make("Lamb").parameterGroups[0]
     #expect(group.learningRate == 0.5 && group.weightDecay == 0.1 && group.names == ["p"])
+
+    let automatic = try #require(
+      try DeepSpeedConfig([
+        "optimizer": ["type": "AdamW", "params": ["lr": "auto", "betas": "auto", "eps": 1e-6, "weight_decay": "auto"]]
+      ]).optimizer)
+    let own = AdamW(parameters, learningRate: 0.3, betas: (0.5, 0.6), epsilon: 1e-4, weightDecay: 0.2)
+    let filled = automatic.filled(from: own.parameterGroups[0])
+    #expect(filled.learningRate == 0.3 && filled.betas == (0.5, 0.6) && filled.weightDecay == 0.2)
+    #expect(filled.epsilon == 1e-6)
 
     func schedule(_ json: JSONValue, totalSteps: Int? = nil) throws -> LearningRateSchedule {
       let scheduler = try #require(try DeepSpeedConfig(["scheduler": json]).scheduler)

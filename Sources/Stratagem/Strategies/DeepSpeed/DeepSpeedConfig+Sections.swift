@@ -70,7 +70,7 @@ extension DeepSpeedSection {
   /// Members of the top level that change nothing here, or that must be off.
   func knowOthers() {
     ignore(
-      "steps_per_print", "wall_clock_breakdown", "memory_breakdown", "dump_state", "comms_logger",
+      "steps_per_print", "wall_clock_breakdown", "memory_breakdown", "dump_state", "comms_logger", "log_level",
       because: "the trainer shows progress")
     ignore("tensorboard", "wandb", "csv_monitor", "comet", because: "give the trainer loggers")
     ignore(
@@ -80,12 +80,19 @@ extension DeepSpeedSection {
       "prescale_gradients", "gradient_predivide_factor", "fp32_allreduce", "disable_allgather",
       because: "gradients are averaged in one go")
     ignore(
-      "checkpoint", "nebula", "load_universal_checkpoint", "use_node_local_storage",
+      "checkpoint", "nebula", "datastates_ckpt", "load_universal_checkpoint", "use_node_local_storage",
       because: "every checkpoint loads on any number of ranks")
     ignore("data_types", because: "gradients are accumulated in float32")
     ignore(
       "dataloader_drop_last", "use_data_before_expert_parallelism", "seq_parallel_communication_data_type",
-      "graph_harvesting", "hybrid_engine", because: "it concerns other parts of DeepSpeed")
+      "graph_harvesting", "hybrid_engine", "managed_gradient_accumulation", "disable_python_gc",
+      because: "it concerns other parts of DeepSpeed")
+    know("gradient_allreduce_op")
+    if has("gradient_allreduce_op"), value(of: "gradient_allreduce_op") != .string("mean") {
+      problem(
+        "gradient_allreduce_op", "'gradient_allreduce_op' is \(value(of: "gradient_allreduce_op")?.shown ?? "")",
+        "write \"mean\", or remove it: gradients are averaged over the ranks")
+    }
     refuse(
       "sparse_gradients", "asks for sparse gradients, which no layer of this library has", "remove it, or write false")
     refuse("amp", "asks for NVIDIA's apex", "give the trainer precision: \"16-mixed\", or enable fp16")
@@ -94,7 +101,7 @@ extension DeepSpeedSection {
     for key in [
       "sparse_attention", "compression_training", "data_efficiency", "curriculum_learning", "progressive_layer_drop",
       "eigenvalue", "quantize_training", "weight_quantization", "pipeline", "tensor_parallel", "sequence_parallel_size",
-      "zenflow",
+      "zenflow", "expert_parallel",
     ] {
       refuse(key, "changes what is trained, and is not part of this library", "remove it")
     }

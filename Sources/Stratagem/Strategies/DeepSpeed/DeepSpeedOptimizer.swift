@@ -4,7 +4,9 @@ public import TorchOptim
 
 /// The block `optimizer` of a ``DeepSpeedConfig``.
 ///
-/// As in DeepSpeed, `Adam` decays weights as `AdamW` does unless `adam_w_mode` is false.
+/// As in DeepSpeed, `Adam` decays weights as `AdamW` does unless `adam_w_mode` is false, and neither decays them unless
+/// `weight_decay` says so. `"auto"` for `lr`, `betas`, `eps` and `weight_decay` is the value of the module's first optimizer,
+/// and DeepSpeed's default when the module makes none.
 public struct DeepSpeedOptimizer: Sendable {
   /// The optimizers that may be named.
   public enum Kind: String, Sendable, CaseIterable {
@@ -26,10 +28,12 @@ public struct DeepSpeedOptimizer: Sendable {
   }
 
   public let kind: Kind
-  public let learningRate: Double
-  public let betas: (Double, Double)
-  public let epsilon: Double
-  public let weightDecay: Double
+  public private(set) var learningRate: Double
+  public private(set) var betas: (Double, Double)
+  public private(set) var epsilon: Double
+  public private(set) var weightDecay: Double
+  /// The parameters that are `"auto"`, by DeepSpeed's names.
+  public let automatic: Set<String>
   private let amsgrad: Bool
   private let decouplesWeightDecay: Bool
   private let biasCorrection: Bool
@@ -54,8 +58,9 @@ public struct DeepSpeedOptimizer: Sendable {
 
   private init(_ kind: Kind, _ section: DeepSpeedSection, isKnown: Bool) {
     self.kind = kind
+    automatic = Set(["lr", "betas", "eps", "weight_decay"].filter { section.value(of: $0) == .string("auto") })
     learningRate = section.number("lr", default: 1e-3, auto: true)
-    weightDecay = section.number("weight_decay", default: kind == .adamW ? 0.01 : 0, auto: true)
+    weightDecay = section.number("weight_decay", default: 0, auto: true)
     betas = kind == .sgd ? (0, 0) : section.pair("betas", default: (0.9, 0.999), auto: true)
     epsilon = kind == .sgd ? 0 : section.number("eps", default: 1e-8, auto: true)
     let isAdam = kind == .adam || kind == .adamW
@@ -89,7 +94,8 @@ public struct DeepSpeedOptimizer: Sendable {
 
   private static func knowOthers(_ section: DeepSpeedSection, _ kind: Kind) {
     section.ignore(
-      "torch_adam", "cuda_aware", "comm_backend_name", "fused", "foreach", because: "there is one implementation")
+      "torch_adam", "cuda_aware", "comm_backend_name", "fused", "foreach", "fp32_optimizer_states",
+      because: "there is one implementation")
     section.refuse(
       "max_grad_norm", "is not a parameter of an optimizer", "write \"gradient_clipping\" at the top instead")
     section.refuse("eps_inside_sqrt", "moves eps into the root, which no optimizer here does", "remove it")
@@ -106,6 +112,31 @@ public struct DeepSpeedOptimizer: Sendable {
       section.ignore("bias_correction", because: "compressed optimizers have none")
       section.refuse("amsgrad", "does not go with compressed momenta", "remove it")
     }
+  }
+
+  /// The optimizer whose `"auto"` parameters are those of a group of another one, where that has them.
+  func filled(from group: ParameterGroup) -> DeepSpeedOptimizer {
+    var filled = self
+    if automatic.contains("lr") { filled.learningRate = group.learningRate }
+    if automatic.contains("weight_decay") { filled.weightDecay = group.weightDecay }
+    guard kind != .sgd, let group = group as? MomentGroup else { return filled }
+    if automatic.contains("betas") { filled.betas = group.betas }
+    if automatic.contains("eps") { filled.epsilon = group.epsilon }
+    return filled
+  }
+
+  /// Writes the `"auto"` parameters into the block `optimizer` of a configuration.
+  func fill(_ block: inout JSONValue) {
+    guard var members = block["params"] else { return }
+    for name in automatic {
+      switch name {
+      case "lr": members.set(name, .number(learningRate))
+      case "weight_decay": members.set(name, .number(weightDecay))
+      case "eps": members.set(name, .number(epsilon))
+      default: members.set(name, .list([.number(betas.0), .number(betas.1)]))
+      }
+    }
+    block.set("params", members)
   }
 
   /// Makes the optimizer.

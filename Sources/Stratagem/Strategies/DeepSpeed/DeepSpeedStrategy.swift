@@ -29,6 +29,8 @@ open class DeepSpeedStrategy: ShardedStrategy {
   /// The steps of the run, where the trainer says how many there are.
   private var totalSteps: Int?
   private var clipping: Double?
+  /// The optimizer of the configuration with what the module's own says for `"auto"`.
+  private var filledOptimizer: DeepSpeedOptimizer?
   /// What reduces gradients in stage 0.
   private var reducer: FlatReducer?
   private var offload: OptimizerOffload?
@@ -227,7 +229,16 @@ open class DeepSpeedStrategy: ShardedStrategy {
   open override func makeOptimizerPlan() throws -> OptimizerPlan {
     let config = try config
     var plan: OptimizerPlan
-    if let optimizer = config.optimizer, let module {
+    if var optimizer = config.optimizer, let module {
+      let own = optimizer.automatic.isEmpty && module.automaticOptimization ? [] : try ownOptimizers()
+      if own.count > 1, !module.automaticOptimization {
+        throw ConfigurationError(
+          "optimizer",
+          "\(type(of: module)) steps its \(own.count) optimizers itself, and the ds_config names one in their place",
+          suggestion: "remove 'optimizer' from the ds_config")
+      }
+      if let group = own.first?.parameterGroups.first { optimizer = optimizer.filled(from: group) }
+      filledOptimizer = optimizer
       let named = module.namedParameters().filter(\.parameter.requiresGradient)
       plan = OptimizerPlan(optimizer.make(named.map(\.parameter), names: named.map(\.name), over: group))
     } else {
@@ -241,14 +252,27 @@ open class DeepSpeedStrategy: ShardedStrategy {
     return plan
   }
 
+  /// The optimizers that the module makes; none when it leaves that to the configuration.
+  private func ownOptimizers() throws -> [Optimizer] {
+    do {
+      return try super.makeOptimizerPlan().optimizers
+    } catch let error as ConfigurationError where error.problems.first?.parameter == "configureOptimizers" {
+      return []
+    }
+  }
+
   open override func onTrainStart() throws {
     try super.onTrainStart()
     try offload?.prepare()
     guard let layout = module?.trainer?.layout else { return }
     let config = try config
-    let (filled, problem) = config.filled(
+    var (filled, problem) = config.filled(
       batchSize: layout.batchSize, worldSize: worldSize, accumulate: plan?.accumulate ?? 1, clipping: clipping,
       precision: precision?.precisionKind ?? .float32)
+    if let filledOptimizer, var block = filled["optimizer"] {
+      filledOptimizer.fill(&block)
+      filled.set("optimizer", block)
+    }
     filledConfig = filled
     if let problem { throw ConfigurationError([problem])! }
   }

@@ -145,6 +145,7 @@ public struct ZeroOptimization: Sendable {
       "round_robin_gradients", "legacy_stage1", "stage3_module_granularity_threshold", "module_granularity_threshold",
       "stage3_use_all_reduce_for_fetch_params", "use_all_reduce_for_fetch_params", "stage3_max_reuse_distance",
       "max_reuse_distance", "mics_hierarchical_params_gather", "log_trace_cache_warnings", "enable_sanity_checks",
+      "stage3_allgather_sequential", "allgather_sequential", "parameter_alignment", "compute_grad_norm", "leaf_module",
       because: "the engine has one way to reduce and gather")
     section.ignore(
       "stage3_gather_16bit_weights_on_model_save", "gather_16bit_weights_on_model_save",
