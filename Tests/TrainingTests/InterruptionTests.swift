@@ -77,6 +77,21 @@ struct InterruptionTests {
     #expect(Set(rest.weightSums) == Set(whole.weightSums) && !whole.weightSums.isEmpty)
   }
 
+  @Test(
+    "In the validation before training they stop together, too: after the first step",
+    arguments: [("fsdp", "full", 2), ("fsdp", "sharded", 3), ("deepspeed_stage_2", "sharded", 2)])
+  func beforeTraining(strategy: String, form: String, ranks: Int) throws {
+    let options = ["val=120", "batch=4", "sanity=-1", "epochs=1000", "slow-validation", "hooks"]
+    let run = try ProbeRun("fit", ranks, options: options + ["strategy=\(strategy)", "state=\(form)"]) {
+      program, folder in
+      try program.wait { folder.text("hooks.0").contains("module validationStep 1 ") }
+      kill(program.pid, SIGINT)
+    }
+    let words = "interrupted by signal 2; everything up to the last step is in "
+    #expect(run.failure.hasPrefix(words), "\(run.run.errors)")
+    #expect(run.folder.names(in: "checkpoints") == ["last.ckpt"])
+  }
+
   @Test("A second Ctrl-C ends a run in which a rank hangs, at once")
   func twice() throws {
     let run = try ProbeRun("fit", 3, "epochs=1", "fault=hang", "rank=1", "at=1", "hooks") { program, folder in

@@ -53,6 +53,7 @@ class ProbeModel: LightningModule<[Tensor]> {
 
   override func validationStep(_ batch: [Tensor], at index: Int) throws -> StepOutput {
     let output = self(batch[0])
+    if options.has("slow-validation") { usleep(20_000) }
     let correct = (output.argmax(dim: 1) .== batch[1]).sum()
     log("val/loss", Functional.crossEntropy(output, batch[1]))
     log("val/accuracy", Double(try correct.integer()) / Double(batch[1].count))

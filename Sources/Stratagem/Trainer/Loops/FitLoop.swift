@@ -50,12 +50,12 @@ final class FitLoop<Batch> {
     if let checkpoint { try trainer.findPlace(in: checkpoint.contents, checkpoint.path) }
     try startLoggers()
     try trainer.call({ try $0.onFitStart(self.trainer) }, { try $0.onFitStart() })
+    prepareToStopTogether()
     try sanityCheck()
     try trainer.call({ try $0.onTrainStart(self.trainer) }, { try $0.onTrainStart() })
     try strategy.onTrainStart()
     if let checkpoint { try trainer.restoreGenerator(checkpoint.contents) }
     clockStart = .now
-    prepareToStopTogether()
     while !isStopRequested() {
       try reloadIfDue()
       try epoch()
