@@ -8,7 +8,7 @@ enum WeightsFile {
   ///
   /// - Throws: `FileError` for a file that cannot be read, `CheckpointError` with all keys that do not fit.
   static func load(_ path: String, into module: Module) throws {
-    let state = path.hasSuffix(".safetensors") ? try Safetensors.load(path) : try stateDictionary(of: path)
+    let state = try stateDictionary(of: path)
     do {
       _ = try withErrorScope { try module.load(state) }
     } catch let error as StateDictionaryError {
@@ -17,7 +17,9 @@ enum WeightsFile {
   }
 
   private static func stateDictionary(of path: String) throws -> StateDictionary {
-    if try CheckpointLocation.find(path).isFolder {
+    let location = try CheckpointLocation.find(path)
+    if case .safetensors(let file) = location { return try Safetensors.load(file) }
+    if location.isFolder {
       let checkpoint = try Checkpoint.open(path)
       return try (checkpoint.stateDictionary ?? [:]).mapValues { try checkpoint.load($0) }
     }

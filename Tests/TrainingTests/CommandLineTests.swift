@@ -25,6 +25,15 @@ struct CommandLineTests {
     #expect(folder.names().contains("previous-metrics.csv"))
   }
 
+  @Test("Steps before a resume do not count, wherever the ranks are", arguments: ["ddp", "ddp_sharded_spawn"])
+  func resumed(strategy: String) throws {
+    let folder = try TemporaryFolder()
+    let common = ["fit", "--strategy", strategy, "--devices", "2", "--output", folder.path, "--max-steps"]
+    try ProgramRun("digits", common + ["20"]).succeeded()
+    let rest = try ProgramRun("digits", common + ["26", "--resume", "last"]).succeeded()
+    #expect(rest.output.contains("\n6 steps in "), "\(rest.output)")
+  }
+
   @Test("validate and test say the same, exactly")
   func evaluation() throws {
     let weights = ["--weights", Repository.reference("w1.safetensors"), "--json"]

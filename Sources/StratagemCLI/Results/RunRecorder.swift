@@ -1,4 +1,5 @@
 internal import Stratagem
+internal import Torch
 
 /// Remembers what the summary of a fit needs and the trainer does not keep: where the fit began, and what validation
 /// logged last.
@@ -21,6 +22,22 @@ final class RunRecorder: Callback {
   override func onValidationEnd(_ trainer: Trainer) {
     names.formUnion(Set(trainer.callbackMetrics.keys).subtracting(namesBefore))
     validatedStep = trainer.progress.globalStep
+  }
+
+  override func carriedState() -> ArchiveDictionary {
+    var state: ArchiveDictionary = [
+      "first_step": .int(firstStep), "first_seconds": .double(firstSeconds),
+      "names": .list(names.sorted().map { .string($0) }),
+    ]
+    state["validated_step"] = validatedStep.map { .int($0) }
+    return state
+  }
+
+  override func adopt(_ state: ArchiveDictionary) {
+    firstStep = state["first_step"]?.intValue ?? 0
+    firstSeconds = state["first_seconds"]?.doubleValue ?? 0
+    names = Set((state["names"]?.listValue ?? []).compactMap(\.stringValue))
+    validatedStep = state["validated_step"]?.intValue
   }
 
   /// What validation says of the present weights; nil when they were not validated.
