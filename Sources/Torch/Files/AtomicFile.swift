@@ -25,6 +25,7 @@ package final class AtomicFile {
     self.path = path
     let slash = path.lastIndex(of: "/")
     let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
+    try Self.refuseDevice(path)
     folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     guard !name.isEmpty, name != ".", name != ".." else {
       throw FileError(path: path, reason: "cannot be written: a path that ends in a file name is needed")
@@ -47,6 +48,13 @@ package final class AtomicFile {
     pipeline = nil
     if descriptor >= 0 { close(descriptor) }
     if !committed { unlink(temporaryPath) }
+  }
+
+  /// A file would take the place of a device, such as /dev/null.
+  private static func refuseDevice(_ path: String) throws(FileError) {
+    var status = stat()
+    guard stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) else { return }
+    throw FileError(path: path, reason: "cannot be written: it is a device, pipe or socket")
   }
 
   /// Lets bytes go to the disk past the page cache, where the file system can do that: a large file is written faster,

@@ -41,6 +41,17 @@ struct ConvertTests {
     }
   }
 
+  @Test("A device is not replaced by a file")
+  func device() throws {
+    let folder = try TemporaryFolder()
+    let pipe = "\(folder.path)/pipe.safetensors"
+    try #require(mkfifo(pipe, 0o600) == 0)
+    let run = try tool("convert", Repository.reference("w1.safetensors"), pipe, "--overwrite")
+    #expect(run.status == 1)
+    #expect(run.errors.contains("pipe.safetensors: cannot be written: it is a device, pipe or socket"), "\(run.errors)")
+    #expect(folder.names() == ["pipe.safetensors"])
+  }
+
   @Test("Inspecting folders")
   func inspect() throws {
     let run = try ProbeRun("fit", 2, "epochs=1", "state=sharded").succeeded()
