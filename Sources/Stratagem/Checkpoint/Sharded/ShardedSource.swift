@@ -54,13 +54,24 @@ final class ShardedSource: TensorSource {
   /// Finds out early that a file is missing or has lost its end.
   private static func check(_ folder: String, _ name: String, _ bytes: Int) throws {
     let path = "\(folder)/\(name)"
-    let file = try InputFile(path)
+    let file = try open(folder, name)
     guard file.byteCount == bytes else {
       throw FileError(
         path: path,
         reason: file.byteCount < bytes
           ? "is truncated: it has \(file.byteCount) bytes, the manifest says \(bytes)"
           : "is damaged: it has \(file.byteCount) bytes, the manifest says \(bytes)")
+    }
+  }
+
+  /// Opens a file of a version; the error says so when another version has taken its place.
+  private static func open(_ folder: String, _ name: String) throws -> InputFile {
+    do { return try InputFile("\(folder)/\(name)") } catch {
+      let root = ShardedFolder(Folder.parent(of: folder))
+      guard let latest = root.latest, "\(root.path)/\(latest)" != folder else { throw error }
+      throw FileError(
+        path: error.path,
+        reason: "\(error.reason); a save has put version \(latest) in its place meanwhile: load the checkpoint again")
     }
   }
 
@@ -139,7 +150,7 @@ final class ShardedSource: TensorSource {
 
   /// Reads runs in ascending order, block by block; every block is compared with its checksum.
   private func read(_ runs: ArraySlice<Run>, from entry: ShardManifest.File) throws {
-    let file = try InputFile("\(folder)/\(entry.name)")
+    let file = try Self.open(folder, entry.name)
     let buffer = UnsafeMutableRawBufferPointer.allocate(
       byteCount: min(entry.blockBytes, max(entry.bytes, 1)), alignment: 64)
     defer { buffer.deallocate() }
