@@ -22,7 +22,7 @@ public struct ShardMesh: Hashable, Sendable {
         "mesh",
         "a mesh of \(replicas) copies of the model over \(shards) ranks each has \(replicas * shards) places, and there "
           + "are \(worldSize) ranks",
-        suggestion: "give one of " + choices.joined(separator: ", "))
+        suggestion: "give (replicas, shards) as one of " + choices.joined(separator: ", "))
     }
     self.replicas = replicas
     self.shards = shards

@@ -104,6 +104,7 @@ final class ShardedModel: LightningModule<[Tensor]> {
     case "nesterov": SGD(self, learningRate: 0.05, momentum: 0.9, weightDecay: 0.01, nesterov: true)
     case "adam": Adam(self, learningRate: 0.01, weightDecay: 0.01, amsgrad: true)
     case "lamb": Lamb(self, learningRate: 0.01, weightDecay: 0.01)
+    case "own": OwnOptimizer(self)
     case "qadam": QAdam(self, learningRate: 0.01, warmupSteps: 4)
     case "zero": try ZeroRedundancyOptimizer(AdamW(self, learningRate: 0.01))
     case "one-bit":

@@ -56,6 +56,12 @@ struct ShardedProbe {
   private var strategy: any StrategyConvertible {
     switch options["strategy"] {
     case "engine": EngineStrategy(options)
+    case "fsdp-own": OwnFSDPStrategy()
+    case "deepspeed-json":
+      DeepSpeedStrategy(config: [
+        "zero_optimization": ["stage": 2],
+        "optimizer": ["type": "AdamW", "params": ["lr": "auto", "betas": "auto", "weight_decay": "auto"]],
+      ])
     case "fsdp-hybrid": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), replicas: 2, shards: 2)
     case "fsdp-none": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .none)
     case "fsdp-keep": FSDPStrategy(wrapPolicy: .automatic(minimum: 50), sharding: .gradientsAndOptimizer)
