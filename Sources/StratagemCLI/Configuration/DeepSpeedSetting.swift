@@ -8,6 +8,7 @@ struct DeepSpeedSetting: Codable {
   var stage = 2
   var offloadOptimizer = false
   var offloadParameters = false
+  /// The folder of what is offloaded; nil for the memory of the host, or the place that the alias presets.
   var nvmePath: String?
   var timeout = 1800.0
   var startMethod = NamedSetting(StartMethod.relaunch)
@@ -32,6 +33,9 @@ struct DeepSpeedSetting: Codable {
     {
       reader.report(other, "has no effect beside config: write it into the ds_config")
     }
+    if value.nvmePath != nil, !value.offloadOptimizer, !value.offloadParameters {
+      reader.report("nvmePath", "has no effect without offloadOptimizer or offloadParameters")
+    }
     return try reader.result().strategy(usesDisk: presets["offloadOptimizerDevice"] == .text("nvme"))
   }
 
@@ -39,7 +43,7 @@ struct DeepSpeedSetting: Codable {
     var options = DeepSpeedOptions(
       stage: stage, offloadOptimizer: offloadOptimizer, offloadParameters: offloadParameters)
     options.nvmePath = nvmePath
-    if usesDisk {
+    if usesDisk || nvmePath != nil {
       options.offloadOptimizerDevice = .nvme
       options.offloadParametersDevice = .nvme
     }

@@ -108,6 +108,12 @@ import TorchOptim
     (#"{"a": 1,}"#, ["line 1, column 9: there is a comma too many"]),
     ("{\"a\": 1\n \"b\": 2}", ["line 2, column 2: a comma or a closing brace should be here"]),
     (#"{"a": 1, "a": 2}"#, ["'a' stands twice in one object"]), (#"{"a": 01}"#, ["'01' is not a number"]),
+    ("{\n  // ZeRO\n}", ["line 2, column 3: JSON has no comments"]),
+    ("{\"a\": 1 # one\n}", ["line 1, column 9: JSON has no comments"]),
+    (#"{"a": True}"#, ["column 7: 'True' is Python; write true"]), (#"{"a": NaN}"#, ["'NaN' is no value of JSON"]),
+    (#"{"zero_optimization": {"aio": {}}}"#, ["'zero_optimization.aio'", "'aio' belongs at the top"]),
+    (#"{"overlap_comm": true, "stage": 3}"#, ["'overlap_comm'", "'stage'", "it belongs in 'zero_optimization'"]),
+    (#"{"optimizer": {"type": "Adam", "lr": 1}}"#, ["'optimizer.lr'", "it belongs in 'optimizer.params'"]),
     ("[1]", ["the configuration should be an object, found a list of 1"]),
     (#"{"gradient_cliping": 1}"#, ["there is no 'gradient_cliping'", "did you mean 'gradient_clipping'?"]),
     (#"{"zero_optimization": {"stag": 1}}"#, ["'zero_optimization.stag'", "did you mean 'stage'?"]),
@@ -185,6 +191,13 @@ import TorchOptim
     #expect(try DeepSpeedConfig(file: path).gradientClipping == 1)
     let missing = try #require(throws: ConfigurationError.self) { _ = try DeepSpeedConfig(file: path + ".not") }
     #expect("\(missing)".contains("cannot be read"))
+  }
+
+  @Test func aFolderMeansADisk() throws {
+    let disk = try DeepSpeedStrategy(stage: 3, offloadOptimizer: true, nvmePath: "/scratch").config.zero
+    #expect(disk.offloadOptimizer?.device == .nvme && disk.offloadOptimizer?.folder == "/scratch")
+    #expect(disk.offloadParameters == nil)
+    #expect(try DeepSpeedStrategy(stage: 3, offloadOptimizer: true).config.zero.offloadOptimizer?.device == .cpu)
   }
 
   @Test func optimizersAndSchedulesAreMade() throws {

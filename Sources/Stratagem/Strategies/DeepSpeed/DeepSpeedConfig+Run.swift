@@ -44,7 +44,10 @@ extension DeepSpeedConfig {
           .init(
             "train_batch_size",
             "'train_batch_size' is \(total), but \(micro) samples × \(accumulate) accumulated × \(worldSize) ranks are "
-              + "\(micro * factor)", suggestion: "write \(micro * factor), or \"auto\""))
+              + "\(micro * factor)",
+            suggestion: (total % (micro * worldSize) == 0
+              ? "give the trainer accumulate: \(total / (micro * worldSize)), or " : "")
+              + "write \(micro * factor), or \"auto\""))
       } else if total % factor != 0 {
         problems.append(
           .init(

@@ -103,6 +103,7 @@ public struct DeepSpeedConfig: Sendable {
     activationCheckpointing = top.section("activation_checkpointing") { $0.activationCheckpoints() } ?? .init()
     top.knowOthers()
     top.finish()
+    report.reportUnknown()
     top.checkCombinations(zero, optimizer)
     if let error = ConfigurationError(report.problems) { throw error }
     ignored = report.ignored.map { "\($0.name) (\($0.reason))" }

@@ -12,8 +12,25 @@ final class DeepSpeedSection {
     var problems: [ConfigurationError.Problem] = []
     /// Names of members without an effect here, and why.
     var ignored: [(name: String, reason: String)] = []
+    /// The names that each object may have, by the path of the object.
+    fileprivate var known: OrderedDictionary<String, [String]> = [:]
+    fileprivate var unknown: [(path: String, key: String)] = []
 
     init(origin: String) { self.origin = origin }
+
+    /// Reports the members that nobody asked for, when all objects have been read.
+    func reportUnknown() {
+      for (path, key) in unknown {
+        let name = path.isEmpty ? key : "\(path).\(key)"
+        let homes = known.filter { $0.key != path && $0.value.contains(key) }.keys
+        let home = homes.count == 1 ? homes.first : nil
+        problems.append(
+          .init(
+            name, "\(origin)there is no '\(name)' in a ds_config",
+            suggestion: home.map { $0.isEmpty ? "'\(key)' belongs at the top" : "it belongs in '\($0)'" }
+              ?? hint(key, among: known[path] ?? [])))
+      }
+    }
   }
 
   let report: Report
@@ -157,7 +174,7 @@ final class DeepSpeedSection {
       return usual()
     }
     guard let choice = Choice.allCases.first(where: { $0.rawValue.lowercased() == name.lowercased() }) else {
-      problem(key, "'\(self.name(key))' is '\(name)'", Self.hint(name, among: names))
+      problem(key, "'\(self.name(key))' is '\(name)'", hint(name, among: names))
       return usual()
     }
     return keep(key, choice, .string(choice.rawValue))
@@ -178,6 +195,7 @@ final class DeepSpeedSection {
     if let value = section(key, read) { return value }
     let section = DeepSpeedSection([:], path: name(key), report: report)
     let result = read(section)
+    section.finish()
     effective[key] = .object(section.effective)
     return result
   }
@@ -212,11 +230,10 @@ final class DeepSpeedSection {
     }
   }
 
-  /// Reports the members that nobody asked for.
+  /// Notes the members that nobody asked for.
   func finish() {
-    for key in members.keys where !known.contains(key) {
-      problem(key, "there is no '\(name(key))' in a ds_config", Self.hint(key, among: known))
-    }
+    report.known[path] = known
+    report.unknown += members.keys.filter { !known.contains($0) }.map { (path, $0) }
   }
 
   /// Sets what a member comes to.
@@ -226,10 +243,11 @@ final class DeepSpeedSection {
     effective[key] = shown
     return value
   }
+}
 
-  static func hint(_ name: String, among known: [String]) -> String {
-    let nearest = NearestName.suggestion(for: name, among: known).map { "did you mean '\($0)'? " } ?? ""
-    return nearest + "known: " + NearestName.ranked(name, among: known).prefix(12).joined(separator: ", ")
-      + (known.count > 12 ? ", ..." : "")
-  }
+/// What a name may have meant.
+private func hint(_ name: String, among known: [String]) -> String {
+  let nearest = NearestName.suggestion(for: name, among: known).map { "did you mean '\($0)'? " } ?? ""
+  return nearest + "known: " + NearestName.ranked(name, among: known).prefix(12).joined(separator: ", ")
+    + (known.count > 12 ? ", ..." : "")
 }

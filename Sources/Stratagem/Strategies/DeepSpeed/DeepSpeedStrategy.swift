@@ -47,6 +47,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
   ) {
     var options = DeepSpeedOptions(
       stage: stage, offloadOptimizer: offloadOptimizer, offloadParameters: offloadParameters)
+    if nvmePath != nil { (options.offloadOptimizerDevice, options.offloadParametersDevice) = (.nvme, .nvme) }
     options.nvmePath = nvmePath
     self.init(
       options: options, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,

@@ -82,14 +82,15 @@ struct JSONParser {
       skipSpace()
       let start = position
       guard next == UInt8(ascii: "\"") else {
-        throw failure(next == UInt8(ascii: "}") ? "there is a comma too many" : "a name in quotes should be here")
+        throw failure(
+          next == UInt8(ascii: "}") ? "there is a comma too many" : foreign ?? "a name in quotes should be here")
       }
       let name = try string()
       guard members[name] == nil else { throw failure("'\(name)' stands twice in one object", at: start) }
       guard skip(":") else { throw failure("a colon should be here") }
       members[name] = try value(depth: depth + 1)
     } while skip(",")
-    guard skip("}") else { throw failure("a comma or a closing brace should be here") }
+    guard skip("}") else { throw failure(foreign ?? "a comma or a closing brace should be here") }
     return .object(members)
   }
 
@@ -98,7 +99,7 @@ struct JSONParser {
     var elements: [JSONValue] = []
     if skip("]") { return .list(elements) }
     repeat { elements.append(try value(depth: depth + 1)) } while skip(",")
-    guard skip("]") else { throw failure("a comma or a closing bracket should be here") }
+    guard skip("]") else { throw failure(foreign ?? "a comma or a closing bracket should be here") }
     return .list(elements)
   }
 
@@ -107,11 +108,31 @@ struct JSONParser {
     while let byte = next, "+-.eE0123456789".utf8.contains(byte) { position += 1 }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     guard Self.isNumber(text) else {
-      throw failure(text.isEmpty ? "a value should be here" : "'\(text)' is not a number", at: start)
+      throw failure(text.isEmpty ? foreign ?? "a value should be here" : "'\(text)' is not a number", at: start)
     }
     if let whole = Int(text) { return .integer(whole) }
     guard let value = Double(text), value.isFinite else { throw failure("'\(text)' is too large", at: start) }
     return .number(value)
+  }
+
+  /// What is wrong with something at this place that other languages know; nil for anything else.
+  private var foreign: String? {
+    switch next {
+    case UInt8(ascii: "/"), UInt8(ascii: "#"): return "JSON has no comments; remove it"
+    case UInt8(ascii: "'"): return "JSON has double quotes only"
+    default: break
+    }
+    let word = bytes[position...].prefix {
+      ("a"..."z").contains(Unicode.Scalar($0)) || ("A"..."Z").contains(Unicode.Scalar($0))
+    }
+    switch String(decoding: word, as: UTF8.self) {
+    case "True": return "'True' is Python; write true"
+    case "False": return "'False' is Python; write false"
+    case "None": return "'None' is Python; write null"
+    case "": return nil
+    case let other:
+      return "'\(other)' is no value of JSON; write a text in double quotes, a number, true, false or null"
+    }
   }
 
   /// What `Double.init` takes and JSON does not is left out: leading zeros, a plus sign, a bare point.
