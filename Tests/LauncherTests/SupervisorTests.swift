@@ -1,5 +1,6 @@
 import Foundation
 import RunningProcesses
+import Synchronization
 import Testing
 
 @testable import Stratagem
@@ -33,8 +34,15 @@ struct SupervisorTests {
 
   @Test("Whoever failed first is the cause")
   func order() throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let afterTheOther = """
+      until [ -s \(file.path) ]; do sleep 0.01; done
+      while read -r _ _ state _ 2>/dev/null </proc/$(cat \(file.path))/stat && [ $state != Z ]; do :; done
+      """
     let supervisor = try supervisor([
-      shell(1, "sleep 0.1; exit 1"), shell(2, "exit 4"), shell(3, "sleep 0.1; kill -ABRT $$"),
+      shell(1, afterTheOther + "\nexit 1"), shell(2, "echo $$ >\(file.path); exit 4"),
+      shell(3, afterTheOther + "\nkill -ABRT $$"),
     ])
     #expect(supervisor.rootFailure(within: 30)?.rank == 2)
   }
@@ -44,7 +52,7 @@ struct SupervisorTests {
     let supervisor = try supervisor([shell(1, "exec sleep 600"), shell(2, "sleep 600")])
     #expect(supervisor.runningRanks == [1, 2])
     supervisor.abort()
-    #expect(supervisor.hasFinished)
+    #expect(supervisor.finished.wait(seconds: 30))
     #expect(!supervisor.hasFailed)
     #expect(supervisor.rootFailure(within: 0) == nil)
   }
@@ -59,8 +67,36 @@ struct SupervisorTests {
   @Test("Waiting kills who does not end")
   func waitForStraggler() throws {
     let supervisor = try supervisor([shell(1, "exit 0"), shell(2, "exec sleep 600")])
+    while supervisor.runningRanks != [2] { usleep(1000) }
     #expect(try supervisor.waitForWorkers(within: 0.3) == [2])
-    #expect(supervisor.hasFinished)
+    #expect(supervisor.finished.wait(seconds: 30))
+  }
+
+  @Test("A signal goes to the lowest rank, and to the others when they are to get it")
+  func signals() throws {
+    let lines = Mutex<[String]>([])
+    let commands = (0..<3).map { rank in
+      ProgramCommand(
+        identity: WorkerIdentity(localRank: rank, localWorldSize: 3), program: "/bin/sh",
+        arguments: ["sh", "-c", "trap 'echo asked; exit 3' INT; echo ready; while :; do sleep 0.05; done"],
+        variables: ["PATH": "/usr/bin:/bin"])
+    }
+    let supervisor = try Supervisor.starting(commands) { line in
+      lines.withLock { $0.append("\(line.text) \(line.rank)") }
+    }
+    func wait(until condition: () -> Bool) {
+      let deadline = Date(timeIntervalSinceNow: 60)
+      while !condition(), Date() < deadline { usleep(1000) }
+    }
+    wait { lines.withLock { $0.count == 3 } }
+    supervisor.interruptFirst(Int(SIGINT))
+    wait { supervisor.runningRanks != [0, 1, 2] }
+    #expect(supervisor.runningRanks == [1, 2])
+    supervisor.interruptOthers(Int(SIGINT))
+    #expect(supervisor.waitForEnd(seconds: 60))
+    #expect(lines.withLock { $0[3] } == "asked 0")
+    #expect(lines.withLock { Set($0) } == Set((0...2).flatMap { ["ready \($0)", "asked \($0)"] }))
+    #expect(supervisor.failure == nil)
   }
 
   @Test("When one worker cannot be started, none is left")

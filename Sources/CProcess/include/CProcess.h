@@ -76,6 +76,19 @@ void cp_before_end(void (*handler)(void));
 /// The processors this process may run on.
 int cp_available_processors(void);
 
+/// Makes a close-on-exec queue of descriptors that have something to read (an epoll instance), or returns -1.
+int cp_news_create(void);
+
+/// Adds a descriptor under a number. Returns 0 or an errno value.
+int cp_news_add(int queue, int descriptor, uint32_t number);
+
+/// Removes a descriptor. Returns 0 or an errno value.
+int cp_news_remove(int queue, int descriptor);
+
+/// Writes the numbers of the descriptors that have something to read, in the order in which they came to have it, and
+/// returns how many; -1 without memory. Does not wait.
+int cp_news_take(int queue, uint32_t *numbers, int capacity);
+
 /// Nanoseconds of the monotonic clock.
 uint64_t cp_now(void);
 

@@ -36,5 +36,16 @@ final class Event: Sendable {
     return false
   }
 
+  /// Waits for what another thread or process of this machine does within `seconds` of ``Patience``.
+  @discardableResult
+  func wait(patience seconds: Double) -> Bool {
+    var patience = Patience(seconds)
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    repeat {
+      if poll(&entry, 1, patience.milliseconds) > 0 { return true }
+    } while !patience.isOver()
+    return false
+  }
+
   var isSet: Bool { wait(seconds: 0) }
 }

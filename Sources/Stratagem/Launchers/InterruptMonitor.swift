@@ -90,7 +90,7 @@ public final class InterruptMonitor: Sendable {
       while !interrupted.wait(seconds: 3600) {}
       interrupted.reset()
       let number = cp_interrupt_pending()
-      guard number != 0, !answered.wait(seconds: Self.reactionTime) else { continue }
+      guard number != 0, !answered.wait(patience: Self.reactionTime) else { continue }
       guard state.withLock({ $0.activations > 0 }), cp_interrupt_pending() != 0 else { continue }
       WorkerMessage.print("the run did not stop within \(Int(Self.reactionTime)) s and is ended")
       cp_kill_all_workers()

@@ -47,6 +47,8 @@ final class SupervisedWorker {
   private var reportDescriptor: Int32
   private var reportSplitter = LineSplitter()
   private var failureTime: UInt64?
+  private var news: NewsQueue?
+  private var isTold = false
 
   init(rank: Int, _ running: WorkerCommand.Running) {
     self.rank = rank
@@ -60,11 +62,12 @@ final class SupervisedWorker {
   var isRunning: Bool { exit == nil }
 
   /// Whether the kernel does not tell us of the end of this worker, so that we must look now and then.
-  var needsPolling: Bool { isRunning && pidfd < 0 }
+  var needsPolling: Bool { isRunning && !isTold }
 
-  var pollEntries: [pollfd] {
-    guard isRunning else { return [] }
-    return [pidfd, reportDescriptor].filter { $0 >= 0 }.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+  /// Lets the queue tell, under a number, that the worker has ended or reported.
+  func tell(_ news: NewsQueue, as number: Int) {
+    self.news = news
+    isTold = pidfd >= 0 && news.add(pidfd, number) && news.add(reportDescriptor, number)
   }
 
   /// Takes in what has happened to the worker: its report and its end.
@@ -153,11 +156,7 @@ final class SupervisedWorker {
       var buffer = [UInt8](repeating: 0, count: 1 << 14)
       let count = read(reportDescriptor, &buffer, buffer.count)
       if count < 0 { return }  // nothing to read now
-      if count == 0 {
-        close(reportDescriptor)
-        reportDescriptor = -1
-        return
-      }
+      if count == 0 { return closeReport() }
       for line in reportSplitter.lines(adding: buffer[..<count]) where report == nil {
         let told = WorkerReport(decoding: line)
         if told?.kind == .completed { isCompleted = true } else { report = told }
@@ -165,10 +164,18 @@ final class SupervisedWorker {
     }
   }
 
-  private func closeDescriptors() {
-    if pidfd >= 0 { close(pidfd) }
-    if reportDescriptor >= 0 { close(reportDescriptor) }
-    pidfd = -1
+  private func closeReport() {
+    guard reportDescriptor >= 0 else { return }
+    news?.remove(reportDescriptor)
+    close(reportDescriptor)
     reportDescriptor = -1
+  }
+
+  private func closeDescriptors() {
+    closeReport()
+    guard pidfd >= 0 else { return }
+    news?.remove(pidfd)
+    close(pidfd)
+    pidfd = -1
   }
 }

@@ -58,9 +58,9 @@ extension Supervisor {
       return
     }
 
-    if status != 0, isCollecting { decided.wait(seconds: 0.5) }
+    if status != 0, isCollecting { waitForVerdict(within: 0) }
     if !hasFailed { abort() }
-    finished.wait(seconds: 2)
+    finished.wait(patience: 2)
     guard let failure = state.withLock({ $0.failure }) else { return }
     if !wasAcknowledged { say(failure.description) }
     // 1 is what programs end with after any error; the worker's own status says more.

@@ -91,10 +91,10 @@ public final class Supervisor: Sendable {
   /// Rank 0 asks when a collective of its own has failed, and throws the answer in place of its own error. It is
   /// then for rank 0 to end; the process exits with the worker's status when it ends with 1.
   ///
-  /// - Parameter seconds: how long to wait for a verdict.
+  /// - Parameter seconds: how long to wait for a sign of a failure; from then on the verdict is waited for.
   /// - Returns: `nil` when no worker failed within that time.
   public func rootFailure(within seconds: Double = 0.5) -> WorkerFailure? {
-    decided.wait(seconds: seconds)
+    waitForVerdict(within: seconds)
     let failure = state.withLock { state -> WorkerFailure? in
       if state.failure != nil { state.isAcknowledged = true }
       // Nobody failed, but a worker is gone although rank 0 still needs it.
@@ -104,6 +104,12 @@ public final class Supervisor: Sendable {
     }
     wake.signal()
     return failure
+  }
+
+  /// Waits for a verdict: as long as it takes to reach one, once there is a sign of a failure.
+  func waitForVerdict(within seconds: Double) {
+    guard !decided.wait(patience: seconds) else { return }
+    while state.withLock({ $0.isCollecting }), !decided.wait(seconds: Patience.longestStep) {}
   }
 
   /// Whether a run is under way that every process takes part in, so that a worker that ends, with whatever status, has
@@ -124,7 +130,7 @@ public final class Supervisor: Sendable {
       state.isAcknowledged = true
     }
     wake.signal()
-    finished.wait(seconds: 2)
+    finished.wait(patience: 2)
   }
 
   /// Waits until all workers have ended.
@@ -138,16 +144,18 @@ public final class Supervisor: Sendable {
     let limit = seconds ?? options.exitTimeout
     let notice = min(options.exitNotice, limit)
     var stragglers: [Int] = []
-    if !finished.wait(seconds: notice), !hasFailed {
-      if limit > notice {
-        say("waiting for \(Self.list(runningRanks)) to end (up to \(Int(limit.rounded(.up))) s)")
+    if !finished.wait(patience: notice), !hasFailed {
+      let running = runningRanks
+      if limit > notice, !running.isEmpty {
+        say("waiting for \(Self.list(running)) to end (up to \(Int(limit.rounded(.up))) s)")
       }
-      if !finished.wait(seconds: limit - notice), !hasFailed {
+      if !finished.wait(patience: limit - notice), !hasFailed {
         stragglers = runningRanks
-        abort()
+        // Without stragglers their output is being printed, at the pace of whoever reads ours.
+        if stragglers.isEmpty { while !finished.wait(seconds: 60) {} } else { abort() }
       }
     }
-    if hasFailed { finished.wait(seconds: 2) }
+    if hasFailed { finished.wait(patience: 2) }
     let failure = state.withLock { state -> WorkerFailure? in
       state.isAcknowledged = true
       return state.failure

@@ -6,16 +6,25 @@ import Synchronization
 final class SupervisorLoop {
   private enum Phase {
     case running
-    case collecting(until: Deadline)
-    case decided(reactionBy: Deadline)
+    case collecting
+    case decided
     case aborted
   }
+
+  /// How long the output of a worker that has ended is waited for, which its reader may hold up, in seconds.
+  private static let outputTime = 2.0
 
   private let supervisor: Supervisor
   private let commands: [WorkerCommand]
   private var workers: [SupervisedWorker]
   private var relay: OutputRelay?
+  private let news = NewsQueue()
   private var phase = Phase.running
+  /// What is left of the phase, when that has an end.
+  private var patience = Patience(0)
+  /// The sign of failure that the present patience is for.
+  private var strongest: SupervisedWorker.Evidence.Weight?
+  private var outputPatience: Patience?
 
   /// - Parameters:
   ///   - commands: what is to be started.
@@ -45,7 +54,9 @@ final class SupervisorLoop {
       if let signal = supervisor.state.withLock({ $0.signalToOthers.take() }) {
         for worker in workers.dropFirst() { worker.send(signal) }
       }
-      for worker in workers { worker.look() }
+      // In the order in which things happened, however late this is: the first failure is the cause.
+      for index in news.take() { workers[index].look() }
+      for worker in workers where worker.needsPolling { worker.look() }
       publish()
       advance()
     }
@@ -54,8 +65,7 @@ final class SupervisorLoop {
       waitForNews()
       advance()
     }
-    relay?.stop()
-    relay?.finished.wait(seconds: 1)
+    printRest()
     supervisor.finished.signal()
     while case .decided = phase, !isSettled {
       waitForNews()
@@ -63,11 +73,25 @@ final class SupervisorLoop {
     }
   }
 
+  /// Waits until all output is printed: after a success as long as its reader takes, as any program would.
+  private func printRest() {
+    guard let relay else { return }
+    relay.stop()
+    guard case .running = phase else {
+      relay.finished.wait(patience: Self.outputTime)
+      return
+    }
+    while !relay.finished.wait(seconds: Patience.longestStep), !supervisor.state.withLock({ $0.isAborted }) {}
+  }
+
   private func startWorkers() throws(LaunchError) {
     let announcement = supervisor.options.announcement
+    for (index, worker) in workers.enumerated() { worker.tell(news, as: index) }
     for command in commands {
       let running = try command.start(announcement: announcement)
-      workers.append(SupervisedWorker(rank: command.identity.globalRank, running))
+      let worker = SupervisedWorker(rank: command.identity.globalRank, running)
+      worker.tell(news, as: workers.count)
+      workers.append(worker)
     }
     let sources = workers.flatMap { worker in
       [
@@ -89,11 +113,12 @@ final class SupervisorLoop {
 
   /// Sleeps until a worker ends or reports, something is asked of us, or the phase is over.
   private func waitForNews() {
-    var entries = [pollfd(fd: supervisor.wake.descriptor, events: Int16(POLLIN), revents: 0)]
-    for worker in workers { entries.append(contentsOf: worker.pollEntries) }
+    var entries = [supervisor.wake.descriptor, news.descriptor].map {
+      pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+    }
     var timeout: Int32 = -1
     switch phase {
-    case .collecting(let deadline), .decided(let deadline): timeout = deadline.milliseconds
+    case .collecting, .decided: timeout = patience.milliseconds
     case .running, .aborted: break
     }
     if workers.contains(where: { $0.needsPolling }) { timeout = timeout < 0 ? 10 : min(timeout, 10) }
@@ -116,6 +141,7 @@ final class SupervisorLoop {
       case .running, .collecting:
         phase = .aborted
         kill()
+        supervisor.state.withLock { $0.isCollecting = false }
       case .decided, .aborted: break
       }
     }
@@ -123,30 +149,42 @@ final class SupervisorLoop {
     case .running where supervisor.state.withLock({ $0.isStopping }): break
     case .running:
       if supervisor.state.withLock({ $0.isRunActive }) { for worker in workers { worker.noteDesertion() } }
-      guard let strongest = workers.compactMap(\.evidence).min() else { return }
+      guard workers.contains(where: { $0.evidence != nil }) else { return }
       supervisor.state.withLock { $0.isCollecting = true }
-      let options = supervisor.options
-      let window = strongest.weight == .cause ? options.endingTime : options.collectionWindow
-      phase = .collecting(until: Deadline(after: window))
-      decideIfReady(deadlineHasPassed: false)
-    case .collecting(let deadline):
-      decideIfReady(deadlineHasPassed: deadline.hasPassed)
-    case .decided(let deadline):
-      if deadline.hasPassed, !isSettled { endProcess() }
+      phase = .collecting
+      decideIfReady()
+    case .collecting:
+      decideIfReady()
+    case .decided:
+      if patience.isOver(), !isSettled { endProcess() }
     case .aborted: break
     }
   }
 
   /// Decides when the time is over or nothing that may still arrive could change the verdict.
-  private func decideIfReady(deadlineHasPassed: Bool) {
+  private func decideIfReady() {
     let candidates = workers.filter { $0.evidence != nil }
     guard let root = candidates.min(by: { $0.evidence! < $1.evidence! }), let evidence = root.evidence else { return }
-    let isComplete = !root.isRunning && (relay?.hasEnded(root.rank) ?? true)
+    if strongest.map({ evidence.weight < $0 }) ?? true {
+      strongest = evidence.weight
+      let options = supervisor.options
+      patience = Patience(evidence.weight == .unexplained ? options.collectionWindow : options.endingTime)
+    }
+    let timeIsOver = patience.isOver()
     let isCertain = evidence.weight == .cause || !workers.contains { $0.isRunning }
-    guard deadlineHasPassed || (isCertain && isComplete) else { return }
+    guard timeIsOver || (isCertain && !root.isRunning) else { return }
+    guard root.isRunning || hasPrinted(root) else { return }
     kill()
     supervisor.decide(root.failure(recentErrorLines: relay?.recentErrorLines(of: root.rank) ?? []))
-    phase = .decided(reactionBy: Deadline(after: supervisor.options.reactionTime))
+    phase = .decided
+    patience = Patience(supervisor.options.reactionTime)
+  }
+
+  /// Whether everything that a worker printed has been read, which is part of the verdict, or cannot be waited for.
+  private func hasPrinted(_ root: SupervisedWorker) -> Bool {
+    guard let relay, !relay.hasEnded(root.rank) else { return true }
+    if outputPatience == nil { outputPatience = Patience(Self.outputTime) }
+    return outputPatience?.isOver() ?? true
   }
 
   private var isSettled: Bool { supervisor.state.withLock { $0.isAcknowledged || $0.rankZeroIsAttending } }
@@ -154,7 +192,7 @@ final class SupervisorLoop {
   /// Ends this process for the failure, because rank 0 is stuck.
   private func endProcess() {
     relay?.stop()
-    relay?.finished.wait(seconds: 0.1)
+    relay?.finished.wait(patience: Self.outputTime)
     guard let failure = supervisor.state.withLock({ $0.failure }) else { return }
     supervisor.say(failure.description)
     cp_end_now(Int32(failure.exitStatus))

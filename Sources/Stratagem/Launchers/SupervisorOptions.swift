@@ -5,7 +5,7 @@ public struct SupervisorOptions: Sendable {
   /// How long a worker that reported its error may take to end, so that the run ends with its status.
   public var endingTime = 0.5
   /// How long rank 0 may take to notice a failure before the process is ended for it.
-  public var reactionTime = 0.6
+  public var reactionTime = 2.0
   /// How long the end of rank 0 waits for workers that are still running.
   public var exitTimeout = 10.0
   /// After how long that wait is explained on standard error.

@@ -89,7 +89,7 @@ struct LaunchTests {
   }
 
   @Test(
-    "Ctrl-C reaches all processes, the lowest rank first, and how they end is no failure", arguments: [SIGINT, SIGTERM])
+    "Ctrl-C reaches all processes, and how they end is no failure", arguments: [SIGINT, SIGTERM])
   func interruption(signal: Int32) throws {
     let script = """
       trap 'echo asked; exit 3' INT TERM
@@ -101,9 +101,7 @@ struct LaunchTests {
       kill(program.pid, signal)
     }
     #expect(run.status == 128 + Int(signal))
-    let asked = run.outputLines.filter { $0.contains("asked") }
-    #expect(asked.count == 3)
-    #expect(asked.first == "[rank 0] asked")
+    #expect(run.outputLines.filter { $0.contains("asked") }.sorted() == (0...2).map { "[rank \($0)] asked" })
     #expect(!run.errors.contains("ended with exit status"))
   }
 
@@ -126,8 +124,16 @@ struct LaunchTests {
 
   @Test("All processes start again after a failure, as often as was said")
   func restarts() throws {
-    let script =
-      "echo try $TORCHELASTIC_RESTART_COUNT; [ $TORCHELASTIC_RESTART_COUNT = 2 ] || [ $RANK = 0 ] || exit 5; sleep 0.2"
+    let folder = try TemporaryFolder()
+    // Rank 1 fails when rank 0 has said its line.
+    let script = """
+      echo try $TORCHELASTIC_RESTART_COUNT
+      said=\(folder.path)/$TORCHELASTIC_RESTART_COUNT
+      if [ $TORCHELASTIC_RESTART_COUNT = 2 ]; then exit 0; fi
+      if [ $RANK = 0 ]; then touch $said; sleep 60; fi
+      until [ -e $said ]; do sleep 0.01; done
+      exit 5
+      """
     let run = try launch(["--nproc-per-node", "2", "--max-restarts", "2"], shell(script)).succeeded()
     for attempt in 0...2 {
       for rank in 0...1 { #expect(run.outputLines.contains("[rank \(rank)] try \(attempt)")) }
@@ -192,12 +198,71 @@ struct LaunchTests {
     let failed = try meet("[ $RANK = 3 ] && exit 6; sleep 60")
     #expect(failed.outputLines.last == "status 6 6")
     #expect(failed.errors.contains("stratagem: machine 1: rank 3 ended with exit status 6\n"))
-    let again = try meet("[ $TORCHELASTIC_RESTART_COUNT$RANK = 03 ] && exit 6; sleep 1; echo end", "--max-restarts 1")
+    let again = try meet(
+      "[ $TORCHELASTIC_RESTART_COUNT$RANK = 03 ] && exit 6; [ $TORCHELASTIC_RESTART_COUNT = 1 ] || sleep 60; echo end",
+      "--max-restarts 1")
     #expect(again.outputLines.last == "status 0 0")
     #expect(again.outputLines.filter { $0.hasSuffix("end") }.count == 4)
     let uneven = try meet("exit 0", second: "--nproc-per-node 1")
     #expect(uneven.outputLines.last == "status 1 1")
     #expect(uneven.errors.contains("machine 1 starts 1 processes and this one 2; give the same --nproc-per-node"))
+  }
+
+  @Test("Whoever failed first is the cause, also when the launcher sees it late")
+  func lateLauncher() throws {
+    let folder = try TemporaryFolder()
+    // Ranks 2 and 1 fail, in this order, while the launcher is stopped.
+    let script = """
+      cd \(folder.path)
+      state() { read -r _ _ state _ </proc/$1/stat; [ "$state" = $2 ]; }
+      if [ $RANK != 0 ]; then
+        echo $$ >new$RANK; mv new$RANK pid$RANK
+        until [ -e go$RANK ]; do sleep 0.01; done
+        exit $RANK
+      fi
+      until [ -e pid1 ] && [ -e pid2 ]; do sleep 0.01; done
+      kill -STOP $PPID
+      until state $PPID T; do sleep 0.01; done
+      for rank in 2 1; do
+        touch go$rank
+        until state $(cat pid$rank) Z; do sleep 0.01; done
+      done
+      kill -CONT $PPID
+      sleep 60
+      """
+    let run = try launch(["--nproc-per-node", "3"], shell(script))
+    #expect(run.status == 2)
+    #expect(run.errors == "stratagem: rank 2 ended with exit status 2\n")
+  }
+
+  @Test("What a failed process printed is part of the message, also when the reader of the output is slow")
+  func slowReader() throws {
+    let folder = try TemporaryFolder()
+    let program = "[ $RANK = 0 ] && sleep 60; cd \(folder.path); seq 12000; sleep 0.3; echo why >&2; touch end; exit 7"
+    let script = """
+      set -o pipefail
+      "$0" launch --nproc-per-node 2 sh -c '\(program)' | {
+        until [ -e \(folder.path)/end ]; do sleep 0.01; done
+        sleep 0.7
+        cat >/dev/null
+      }
+      exit $?
+      """
+    let run = try ProgramRun("stratagem", [], shell: script)
+    #expect(run.status == 7)
+    #expect(run.errorLines == ["[rank 1] why", "stratagem: rank 1 ended with exit status 7; it printed: why"])
+  }
+
+  @Test("Nothing of the output is lost when its reader takes longer than the run")
+  func slowestReader() throws {
+    let folder = try TemporaryFolder()
+    // It fits into the pipe to the launcher, but with the tags not into the one to the reader.
+    let program = "seq 10000; touch \(folder.path)/end"
+    let script = """
+      "$0" launch sh -c '\(program)' | { until [ -e \(folder.path)/end ]; do sleep 0.01; done; sleep 2; cat; } | wc -l
+      exit 0
+      """
+    #expect(try ProgramRun("stratagem", [], shell: script).succeeded().output == "10000\n")
   }
 
   @Test(
