@@ -13,6 +13,7 @@ final class NodeMeeting {
 
   private let plan: LaunchPlan
   private let store: Store
+  private var isInterrupted = false
 
   init(_ plan: LaunchPlan) throws {
     self.plan = plan
@@ -80,7 +81,9 @@ final class NodeMeeting {
     case .succeeded: break
     case .failed(let status, let reason): try tellFailure(prefix, status, "machine \(plan.nodeRank): \(reason)")
     case .interrupted(let signal):
+      isInterrupted = true
       try tellFailure(prefix, 128 + signal, "machine \(plan.nodeRank) was interrupted")
+      try store.add("\(prefix)/ended", 1)
       return end
     }
     try store.add("\(prefix)/ended", 1)
@@ -97,11 +100,14 @@ final class NodeMeeting {
     return .failed(Int(parts[0]) ?? 1, parts.count > 1 ? String(parts[1]) : "a machine failed")
   }
 
-  /// Ends the meeting; machine 0 stays until the others have read what they need.
+  /// Ends the meeting, in which all is said; machine 0 stays until the others have read what they need, which they do at
+  /// once unless they are stopped or gone.
   func leave() throws {
-    if try store.add("left", 1) == plan.nodes || plan.nodeRank > 0 { return }
-    let deadline = ContinuousClock.now + .seconds(5)
-    while try store.add("left", 0) < plan.nodes, ContinuousClock.now < deadline { usleep(10_000) }
+    // After an interruption the others may start again, and then do not leave.
+    let seconds = isInterrupted ? 5 : Self.endTimeout
+    guard let left = try? store.add("left", 1), left < plan.nodes, plan.nodeRank == 0 else { return }
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while let left = try? store.add("left", 0), left < plan.nodes, ContinuousClock.now < deadline { usleep(10_000) }
   }
 
   /// The first failure counts.

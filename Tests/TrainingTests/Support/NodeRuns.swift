@@ -48,20 +48,27 @@ enum NodeRuns {
     return try (0..<count).map { number in try #require(runs.withLock { $0[number] }).get() }
   }
 
-  /// A port of the loopback address that nobody listens at.
+  /// A port of the loopback address that nobody listens at, and that the system gives to nobody who asks for any: it is
+  /// free until it is used, also when others take ports meanwhile.
   static func freePort() throws -> Int {
+    let range = try String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)
+      .split { $0.isWhitespace }.compactMap { Int($0) }
+    try #require(range.count == 2)
+    let own = (10_000..<60_000).filter { !(range[0]...range[1]).contains($0) }
+    return try #require((own.isEmpty ? Array(10_000..<60_000) : own).shuffled().first(where: isFree))
+  }
+
+  private static func isFree(_ port: Int) -> Bool {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(listener) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        bind(listener, pointer, length) == 0 && getsockname(listener, pointer, &length) == 0
+    address.sin_port = in_port_t(port).bigEndian
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
       }
     }
-    try #require(bound)
-    return Int(UInt16(bigEndian: address.sin_port))
   }
 }

@@ -178,8 +178,7 @@ struct LaunchTests {
   func machines() throws {
     func meet(_ program: String, _ flags: String = "", second: String = "--nproc-per-node 2") throws -> ProgramRun {
       let script = """
-        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-        common="launch --nnodes 2 --master-addr 127.0.0.1 --master-port $port \(flags)"
+        common="launch --nnodes 2 --master-addr 127.0.0.1 --master-port \(try NodeRuns.freePort()) \(flags)"
         "$0" $common --node-rank 1 \(second) sh -c '\(program)' &
         other=$!
         "$0" $common --node-rank 0 --nproc-per-node 2 sh -c '\(program)'
@@ -263,6 +262,28 @@ struct LaunchTests {
       exit 0
       """
     #expect(try ProgramRun("stratagem", [], shell: script).succeeded().output == "10000\n")
+  }
+
+  @Test("A machine that is stopped while all come to the end ends well")
+  func stoppedMachine() throws {
+    let folder = try TemporaryFolder()
+    let program = "[ $RANK = 1 ] || until [ -e \(folder.path)/go ]; do sleep 0.01; done"
+    let script = """
+      common="launch --nnodes 2 --master-addr 127.0.0.1 --master-port \(try NodeRuns.freePort())"
+      "$0" $common --node-rank 0 sh -c '\(program)' & first=$!
+      "$0" $common --node-rank 1 sh -c 'touch \(folder.path)/started; exit 0' & second=$!
+      until [ -e \(folder.path)/started ]; do sleep 0.01; done
+      sleep 0.5
+      kill -STOP $second
+      touch \(folder.path)/go
+      sleep 6
+      kill -CONT $second
+      wait $first; status=$?
+      wait $second
+      echo "status $status $?"
+      exit 0
+      """
+    #expect(try ProgramRun("stratagem", [], shell: script).succeeded().output == "status 0 0\n")
   }
 
   @Test(
