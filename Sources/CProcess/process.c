@@ -70,7 +70,9 @@ int cp_start_thread(const char *name, void (*body)(void *), void *context) {
   pthread_sigmask(SIG_BLOCK, &mask, &before);
   pthread_t thread;
   int failure = pthread_create(&thread, &attributes, run_thread, start);
-  if (failure == 0) pthread_setname_np(thread, name);
+  char shown[16];  // a longer name would be refused
+  snprintf(shown, sizeof shown, "%s", name);
+  if (failure == 0) pthread_setname_np(thread, shown);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attributes);
   if (failure != 0) free(start);

@@ -177,7 +177,10 @@ struct StartMethodTests {
 
   @Test(
     "Trainers of two strategies in one program",
-    arguments: [("ddp_spawn", "ddp_fork"), ("ddp_fork", "ddp_spawn"), ("ddp_spawn", "single_device")])
+    arguments: [
+      ("ddp_spawn", "ddp_fork"), ("ddp_fork", "ddp_spawn"), ("ddp_spawn", "single_device"),
+      ("single_device", "ddp_fork"),
+    ])
   func twoStrategies(first: String, second: String) throws {
     let run = try ProbeRun("two-strategies", 1, "epochs=2", "strategy=\(first)", "second=\(second)").succeeded()
     #expect(run.run.outputLines.count == 3)

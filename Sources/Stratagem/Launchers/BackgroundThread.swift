@@ -7,7 +7,15 @@ enum BackgroundThread {
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
   }
 
-  /// Runs `body` on a new thread and returns 0, or an errno value when there can be no more threads.
+  /// What the system shows of a name: it keeps 15 bytes.
+  static func visibleName(_ name: String) -> String { String(name.prefix(15)) }
+
+  /// Whether a thread was started here, by the name that the system shows.
+  static func isOwn(_ visibleName: String) -> Bool {
+    visibleName.hasPrefix("stratagem-") || ["checkpoints", "removed-files"].contains(visibleName)
+  }
+
+  /// Runs `body` on a new thread, which ends by itself, and returns 0, or an errno value when there can be no more threads.
   static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> Int32 {
     let context = Unmanaged.passRetained(Box(body))
     let code = cp_start_thread(

@@ -3,14 +3,18 @@ import Glibc
 /// The threads of this process.
 enum ProcessThreads {
   /// Threads of our own that wait for a signal, hold no lock, and are started anew where they are missing.
-  private static let idle: Set<String> = [InterruptMonitor.threadName]
+  private static let idle: Set = [BackgroundThread.visibleName(InterruptMonitor.threadName)]
 
   /// The names of all threads but the calling one and those that do no harm; one that is about to end is waited for.
+  ///
+  /// - Parameter seconds: how long threads are waited for; those of our own, which end when their work is done, longer.
   static func others(within seconds: Double = 0.5) -> [String] {
-    let deadline = Deadline(after: seconds)
+    var (patience, longPatience) = (Patience(seconds), Patience(20))
     while true {
       let names = names().filter { !idle.contains($0) }
-      if names.isEmpty || deadline.hasPassed { return names.sorted() }
+      let isOver = patience.isOver()
+      let isLongOver = longPatience.isOver()
+      if names.isEmpty || isLongOver || (isOver && !names.allSatisfy(BackgroundThread.isOwn)) { return names.sorted() }
       usleep(1000)
     }
   }

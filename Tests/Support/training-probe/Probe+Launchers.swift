@@ -79,7 +79,12 @@ extension Probe {
           close(name)
           while true { pause() }
         }, nil)
-      usleep(50_000)
+      func names() -> [String] {
+        (SystemFolder.entries(of: "/proc/self/task") ?? []).compactMap {
+          SystemFolder.text(of: "/proc/self/task/\($0)/comm")
+        }
+      }
+      while !names().contains("users-own\n") { usleep(1000) }
     }
     try fit(trainer)
   }
