@@ -229,9 +229,9 @@ struct HorovodRunTests {
     let run = try ProbeRun(
       "fit", 2,
       options: ["strategy=horovod", "epochs=1", "batch=4", "fault=hang", "rank=1", "at=1"]
-        + (hasOptions ? ["notice=0.3", "timeout=1.5"] : []),
+        + (hasOptions ? ["notice=0.3", "timeout=3"] : []),
       shell: hasOptions
-        ? nil : "export HOROVOD_STALL_CHECK_TIME_SECONDS=0.3 HOROVOD_STALL_SHUTDOWN_TIME_SECONDS=1.5")
+        ? nil : "export HOROVOD_STALL_CHECK_TIME_SECONDS=0.3 HOROVOD_STALL_SHUTDOWN_TIME_SECONDS=3")
     #expect(run.status == 1)
     let told = run.run.errors
     #expect(told.contains("rank 1 is in code of its own (training batch 2)"), "\(told)")

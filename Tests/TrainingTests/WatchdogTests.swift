@@ -10,7 +10,7 @@ struct WatchdogTests {
   /// Stops a rank and returns the run, which must have ended by itself.
   private func stopping(rank: Int, _ method: String) throws -> ProbeRun {
     try ProbeRun(
-      "fit", 3, "epochs=100000", "slow", "hooks", "notice=0.3", "timeout=2.5", "start=\(method)"
+      "fit", 3, "epochs=100000", "slow", "hooks", "notice=0.3", "timeout=3", "start=\(method)"
     ) { program, folder in
       try program.wait { folder.text("hooks.2").contains("trainingStep 1") }
       let variables = method == "relaunch" ? "LOCAL_RANK=\(rank)" : ",\(rank),0,3,"
@@ -34,7 +34,7 @@ struct WatchdogTests {
     #expect(told.contains("training batch"))
     #expect(told.contains("rank 1 did not answer; its process "))
     #expect(told.contains("is stopped (state T"))
-    #expect(run.failure.contains("a rank waited for the others longer than the timeout of 2.5 s:"))
+    #expect(run.failure.contains("a rank waited for the others longer than the timeout of 3 s:"))
     // At the end another rank's failure may already have woken it up, to end it.
     #expect(run.failure.contains("rank 1 did not answer; its process "))
   }
@@ -51,10 +51,10 @@ struct WatchdogTests {
   @Test("A rank that is stuck in the user's code", arguments: methods, [0, 1])
   func stuck(method: String, rank: Int) throws {
     let run = try ProbeRun(
-      "fit", 2, "epochs=1", "fault=hang", "rank=\(rank)", "at=1", "notice=0.3", "timeout=1.5", "start=\(method)")
+      "fit", 2, "epochs=1", "fault=hang", "rank=\(rank)", "at=1", "notice=0.3", "timeout=3", "start=\(method)")
     #expect(run.status == 1)
     #expect(run.run.errors.contains("Stratagem: a rank has waited for the others for more than 0.3 s"))
-    #expect(run.run.errors.contains("longer than the timeout of 1.5 s:"))
+    #expect(run.run.errors.contains("longer than the timeout of 3 s:"))
     #expect(run.run.errors.contains("rank \(rank) is in code of its own (training batch 2)"))
     #expect(run.run.errors.contains("rank \(1 - rank) waits in "))
   }
@@ -71,14 +71,14 @@ struct WatchdogTests {
 
   @Test("Nothing is told of ranks that keep step", arguments: methods)
   func quiet(method: String) throws {
-    let run = try ProbeRun("fit", 2, "epochs=20", "notice=5", "start=\(method)").succeeded()
+    let run = try ProbeRun("fit", 2, "epochs=20", "notice=20", "start=\(method)").succeeded()
     #expect(!run.run.errors.contains("has waited"))
   }
 
   @Test("The preparation of data may take longer than the timeout", arguments: methods)
   func preparation(method: String) throws {
     try ProbeRun(
-      "fit", 2, "epochs=1", "prepare-seconds=2", "notice=30", "timeout=1", "start=\(method)"
+      "fit", 2, "epochs=1", "prepare-seconds=4", "notice=30", "timeout=3", "start=\(method)"
     ).succeeded()
   }
 }

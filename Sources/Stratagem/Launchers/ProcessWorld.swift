@@ -70,20 +70,23 @@ public final class ProcessWorld {
     return try Store.client(host: place.mainAddress, port: port, timeout: timeout)
   }
 
-  /// Waits until all processes have come here, however long that takes.
+  /// Waits until all processes have come here.
   ///
-  /// - Parameter name: different for each place.
-  func meet(_ name: String) throws {
+  /// - Parameters:
+  ///   - name: different for each place.
+  ///   - seconds: how long at most.
+  func meet(_ name: String, within seconds: Double = .infinity) throws {
     guard worldSize > 1 else { return }
     let key = "met/\(groups)/\(name)"
     if try store.add(key, 1) == worldSize { try store.set(key + "/all", "") }
-    while try !isThere(key + "/all") {}
+    var left = seconds
+    while left > 0, try !isThere(key + "/all", within: min(left, 60)) { left -= 60 }
   }
 
   /// Waits a while for a key.
-  private func isThere(_ key: String) throws -> Bool {
+  private func isThere(_ key: String, within seconds: Double) throws -> Bool {
     do {
-      try store.wait(for: key, timeout: 60)
+      try store.wait(for: key, timeout: seconds)
       return true
     } catch {
       if error.isTimeLimit { return false }

@@ -4,8 +4,10 @@ internal import TorchNN
 
 /// A strategy of several processes, one per device, that communicate through a process group.
 open class ParallelStrategy: Strategy {
-  /// Seconds that joining the others, or one collective, may take.
+  /// Seconds that one collective, or joining the others once all have started, may take.
   public let timeout: Double
+  /// Seconds that the processes may take to start, however short the time for a collective is.
+  private static let startingTime = 60.0
   /// The processes of the run; nil outside a run.
   public private(set) final var group: ProcessGroup?
   /// Seconds that a rank waits for the others before it is reported where all ranks are.
@@ -52,7 +54,7 @@ open class ParallelStrategy: Strategy {
   open override func configureLauncher() throws -> Launcher {
     guard let plan else { return try super.configureLauncher() }
     let layout = ProcessLayout(plan)
-    let joinTimeout = min(timeout, 300)
+    let joinTimeout = min(max(timeout, Self.startingTime), 300)
     if plan.cluster.createsProcessesExternally, !WorkerProcess.isWorker {
       return ExternalLauncher(layout, joinTimeout: joinTimeout)
     }
@@ -67,6 +69,7 @@ open class ParallelStrategy: Strategy {
     try super.setUpEnvironment()
     supervisor?.setRunActive(true)
     guard let world = launcher.world else { return }
+    if timeout < Self.startingTime { try world.meet("started", within: Self.startingTime) }
     let group = try world.makeGroup(
       timeout: timeout, backend: plan?.processGroupBackend ?? .gloo, device: rootDevice)
     self.group = group
