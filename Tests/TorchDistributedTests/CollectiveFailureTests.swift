@@ -61,7 +61,7 @@ import TorchDistributed
   }
 
   @Test func absentRanksAreNamed() throws {
-    let one = try ProbeRun("absent", size: 3, started: 2)
+    let one = try ProbeRun("absent", size: 3, started: 2, argument: "2")
     for (rank, process) in one.processes.enumerated() {
       #expect(
         process.text("absent") == """
@@ -69,7 +69,7 @@ import TorchDistributed
           for their own errors, or raise the timeout
           """)
     }
-    let two = try ProbeRun("absent", size: 4, started: 2)
+    let two = try ProbeRun("absent", size: 4, started: 2, argument: "2")
     for process in two.processes { #expect(process.text("absent").contains("ranks 2, 3 did not join within 2.0 s")) }
   }
 

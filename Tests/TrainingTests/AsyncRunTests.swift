@@ -53,11 +53,10 @@ struct AsyncRunTests {
     let path = "\(first.folder.path)/checkpoints/last.ckpt"
     let good = try #require(first.folder.bytes("checkpoints/last.ckpt"))
     let killed = try ProbeRun(
-      "fit", ranks, "epochs=9", "train=40", "slow", "every-steps=2", "async=slow", "resume=\(path)",
+      "fit", ranks, "epochs=9", "train=40", "slow", "every-steps=2", "async=endless", "resume=\(path)",
       folder: first.folder
     ) { program, _ in
-      let deadline = Date(timeIntervalSinceNow: 30)
-      while !program.output.contains("writing \(path)"), Date() < deadline { usleep(2000) }
+      try program.wait { program.output.contains("writing \(path)") }
       kill(program.pid, SIGKILL)
     }
     #expect(killed.status == 128 + 9)

@@ -32,7 +32,7 @@ struct FitLimitTests {
 
   @Test("Time ends a fit on all ranks after the same step")
   func time() throws {
-    let run = try LoopRun("loops", 2, "epochs=10000", "max-time=0.3", "slow", "val=-1").succeeded()
+    let run = try LoopRun("loops", 2, "epochs=10000", "max-time=1", "slow", "val=-1").succeeded()
     #expect(run.events(0, "train end") == run.events(1, "train end"))
     #expect(!run.events(0, "batch").isEmpty)
   }

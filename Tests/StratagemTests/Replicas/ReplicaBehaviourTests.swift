@@ -175,7 +175,7 @@ struct ReplicaBehaviourTests {
     #expect(numbers.withLock { $0 } == [0, 1, 2, 3])
     #expect(count() == 3)
     threads.end()
-    for _ in 0..<100 where count() > 0 { usleep(10_000) }
+    for _ in 0..<3000 where count() > 0 { usleep(10_000) }
     #expect(count() == 0)
   }
 

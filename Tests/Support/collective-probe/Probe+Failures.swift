@@ -20,6 +20,7 @@ extension Probe {
   }
 
   func disagreeOnShapes() throws {
+    try meet(size)
     let group = try group(timeout: 3)
     let length = rank == 0 ? 4 : 5000
     sayFailure("mismatch") {
@@ -40,7 +41,8 @@ extension Probe {
     }
   }
 
-  func awaitAbsentRank() {
+  func awaitAbsentRank() throws {
+    try meet(Int(argument) ?? size)
     sayFailure("absent") { _ = try group(timeout: 2) }
   }
 }

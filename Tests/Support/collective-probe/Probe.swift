@@ -17,6 +17,13 @@ struct Probe {
       store: store(timeout: timeout), rank: rank, size: size, timeout: timeout, address: "127.0.0.1", name: name)
   }
 
+  /// Waits until `count` ranks have started.
+  func meet(_ count: Int) throws(DistributedError) {
+    let store = try store()
+    if try store.add("started", 1) == count { try store.set("all-started", "") }
+    try store.wait(for: "all-started", timeout: 60)
+  }
+
   func say(_ label: String, _ values: some Sequence<some CustomStringConvertible>) {
     print("\(label): \(values.map(\.description).joined(separator: " "))")
   }

@@ -30,7 +30,7 @@ do {
   case "poisoned": try probe.refusePoisoned()
   case "mismatch": try probe.disagreeOnShapes()
   case "killed": try probe.loseRank()
-  case "absent": probe.awaitAbsentRank()
+  case "absent": try probe.awaitAbsentRank()
   case "gradients": try probe.train()
   case "reference": try probe.trainAlone()
   case "unused": try probe.trainWithUnusedParameter()

@@ -28,7 +28,8 @@ extension Probe {
   func makePlugins() -> [Any] {
     switch options["async"] {
     case nil: []
-    case "slow": [AsyncCheckpointIO(SlowCheckpointIO(base: FileCheckpointIO()))]
+    case "slow": [AsyncCheckpointIO(SlowCheckpointIO(base: FileCheckpointIO(), milliseconds: 400))]
+    case "endless": [AsyncCheckpointIO(SlowCheckpointIO(base: FileCheckpointIO(), milliseconds: 3_600_000))]
     default: [AsyncCheckpointIO()]
     }
   }
@@ -51,11 +52,12 @@ extension Probe {
 /// A disk that takes a while, and says when a write begins.
 struct SlowCheckpointIO: WrappingCheckpointIO {
   let base: any CheckpointIO
+  let milliseconds: UInt32
 
   func save(_ checkpoint: Checkpoint, to path: String, options: [String: String]) throws {
     let line = "writing \(path)\n"
     write(1, line, line.utf8.count)
-    usleep(400_000)
+    usleep(1000 * milliseconds)
     try base.save(checkpoint, to: path, options: options)
   }
 }
