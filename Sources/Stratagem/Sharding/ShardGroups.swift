@@ -12,16 +12,19 @@ struct ShardGroups {
   let reducing: ProcessGroup?
   /// The ranks that have the same part of a copy; nil with a single copy.
   let replicas: ProcessGroup?
+  /// Compares what the ranks gather; nil where there is nobody to gather with, or a GPU that would have to be waited for.
+  let order: GatherOrder?
 
   /// - Parameters:
   ///   - place: where the processes meet; nil for a single one.
   ///   - group: that of all ranks.
-  init(mesh: ShardMesh, place: ProcessWorld?, group: ProcessGroup?, timeout: Double) throws {
+  ///   - units: what the units are called in errors.
+  init(mesh: ShardMesh, place: ProcessWorld?, group: ProcessGroup?, timeout: Double, units: [String]) throws {
     self.mesh = mesh
     rank = group?.rank ?? 0
     world = mesh.worldSize > 1 ? group : nil
     guard let place, let group, mesh.worldSize > 1 else {
-      (gathering, reducing, replicas) = (nil, nil, nil)
+      (gathering, reducing, replicas, order) = (nil, nil, nil, nil)
       return
     }
     let (shardRanks, replicaRanks) = (mesh.shardRanks(of: rank), mesh.replicaRanks(of: rank))
@@ -32,6 +35,7 @@ struct ShardGroups {
     gathering = try make("gather", shardRanks)
     reducing = try make("reduce", shardRanks)
     replicas = try make("replicas", replicaRanks)
+    order = gathering.flatMap { $0.backend == .gloo ? GatherOrder($0, ranks: shardRanks, names: units) : nil }
   }
 
   /// The place of this rank among those that share a copy.

@@ -12,7 +12,7 @@ extension ShardedUnit {
         state = .loading(try stored.startLoading())
       } else {
         if isFreed { full.resizeStorage(to: fullByteCount) }
-        state = .gathering(try startGather(of: shard, into: full))
+        state = .gathering(try startGather(of: shard, into: full, isCompared: true))
       }
     }
   }
@@ -24,10 +24,12 @@ extension ShardedUnit {
       try Tensor.outsideModes {
         try buffer.wait()
         full.resizeStorage(to: fullByteCount)
-        state = .gathering(try startGather(of: stored.shard(in: buffer), into: full, from: buffer))
+        state = .gathering(try startGather(of: stored.shard(in: buffer), into: full, from: buffer, isCompared: true))
       }
     }
     guard case .gathering(let pending) = state else { return }
+    // What has failed is not waited for again.
+    state = .absent
     try Tensor.outsideModes { try finish(pending, into: full) }
     state = .present
   }
@@ -93,12 +95,17 @@ extension ShardedUnit {
   /// - Parameters:
   ///   - shard: this rank's elements; nil when they are in the gathered unit.
   ///   - buffer: the memory that they are in, given back at the end.
+  ///   - isCompared: whether the ranks find out when they gather different units.
   private func startGather(
-    of shard: Tensor?, into whole: Tensor, from buffer: TransferBuffer? = nil, onFirstOnly: Bool = false
+    of shard: Tensor?, into whole: Tensor, from buffer: TransferBuffer? = nil, onFirstOnly: Bool = false,
+    isCompared: Bool = false
   ) throws -> PendingGather {
     let isReceiver = rank == 0 || !onFirstOnly
     if isReceiver { place(shard, of: rank, in: whole) }
-    guard let group = groups.gathering else { return PendingGather(works: [], parts: [], buffer: buffer) }
+    guard let group = groups.gathering else {
+      return PendingGather(announcement: nil, works: [], parts: [], buffer: buffer)
+    }
+    let announcement = isCompared ? try groups.order?.announce(number) : nil
     var parts: [Tensor?] = Array(repeating: nil, count: group.size)
     var incoming = parts
     if isReceiver {
@@ -113,12 +120,13 @@ extension ShardedUnit {
     }
     let own = ownShard(shard, from: isReceiver ? whole : nil, whole.dtype)
     let outgoing = (0..<group.size).map { onFirstOnly && $0 != 0 ? nil : own }
-    return PendingGather(
-      works: try group.startExchange(sending: outgoing, receiving: incoming, as: .allGather), parts: parts,
-      buffer: buffer)
+    let works = try group.startExchange(
+      sending: outgoing, receiving: incoming, as: .allGather, subject: number + 1)
+    return PendingGather(announcement: announcement, works: works, parts: parts, buffer: buffer)
   }
 
   private func finish(_ pending: PendingGather, into whole: Tensor) throws {
+    if let announcement = pending.announcement { try groups.order?.check(announcement) }
     for work in pending.works { try work.wait() }
     if let buffer = pending.buffer { stored?.giveBack(buffer) }
     for (other, part) in pending.parts.enumerated() { if let part { place(part, of: other, in: whole) } }

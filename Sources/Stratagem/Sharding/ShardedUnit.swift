@@ -21,6 +21,8 @@ final class ShardedUnit {
 
   /// A gather under way.
   struct PendingGather {
+    /// What the ranks gather; nil where it is not compared.
+    let announcement: GatherOrder.Announcement?
     let works: [Work]
     /// The shards of the other ranks, where they have to be taken apart.
     let parts: [Tensor?]
@@ -28,6 +30,8 @@ final class ShardedUnit {
     var buffer: TransferBuffer?
   }
 
+  /// The place among the units.
+  let number: Int
   let name: String
   let module: Module?
   let parameters: [ShardedParameter]
@@ -73,9 +77,11 @@ final class ShardedUnit {
   ///   - unit: parameters that all hold their whole tensors.
   ///   - isEqual: whether all ranks have the same numbers already; otherwise those of rank 0 are taken.
   init(
-    _ unit: ShardingPlan.Unit, _ partition: UnitPartition, _ groups: ShardGroups, _ options: ShardingOptions,
+    _ number: Int, _ unit: ShardingPlan.Unit, _ partition: UnitPartition, _ groups: ShardGroups,
+    _ options: ShardingOptions,
     stored: StoredUnit?, initial: (ShardedParameter) throws -> Tensor
   ) throws {
+    self.number = number
     name = unit.name
     module = unit.module
     parameters = unit.parameters

@@ -114,6 +114,7 @@ extension ShardingEngine {
   func finishBackward() throws {
     defer { phase = .idle }
     try throwFailure()
+    try groups.order?.announceEnd()
     guard isSynchronizing else { return try freeUnits() }
     let waiting = reductionOrder[nextReduction...]
     let late = reductionOrder[..<nextReduction].filter { units[$0].leaves.contains(where: \.hasGradient) }
@@ -121,15 +122,16 @@ extension ShardingEngine {
       for index in units[number].parameters.indices { units[number].pack(index) }
       units[number].isReady = true
     }
-    let presence = try startAgreement()
+    let agreement = try startAgreement(late: Set(late))
     try reduceReadyUnits()
     try finishReductions()
-    let isPresent = try presence()
+    let (isPresent, isLate) = try agreement()
     for number in units.indices { units[number].assignGradients { isPresent(number, $0) } }
-    for number in late { try reduceAgain(number, isPresent) }
+    for number in units.indices where isLate(number) { try reduceAgain(number, isPresent) }
     try parameterStore?.flush()
     hasLocalGradients = false
     try freeUnits()
+    try groups.order?.checkEnd()
     try agreeOnOrder()
   }
 
@@ -159,25 +161,32 @@ extension ShardingEngine {
     }
   }
 
-  /// Starts to find out which parameters have a gradient on some rank; the answer waits for it.
-  private func startAgreement() throws -> () throws -> (Int, Int) -> Bool {
+  /// What is so on some rank: that a parameter of a unit has a gradient, and that gradients of a unit came after the others.
+  private typealias Agreement = (isPresent: (Int, Int) -> Bool, isLate: (Int) -> Bool)
+
+  /// Starts to find out which parameters have a gradient on some rank, and which units are to be reduced once more; the
+  /// answer waits for it.
+  ///
+  /// - Parameter late: those that are so for this rank. Where others found all gradients of a unit in time, as a rank does
+  ///   that did not use a unit before it, they take part all the same.
+  private func startAgreement(late: Set<Int>) throws -> () throws -> Agreement {
     var starts: [Int] = []
-    var flags: [Float] = []
+    var flags: [Float] = units.indices.map { late.contains($0) ? 1 : 0 }
     for unit in units {
       starts.append(flags.count)
-      flags += unit.isPacked.map { $0 ? 1 : 0 }
+      if options.findUnusedParameters { flags += unit.isPacked.map { $0 ? 1 : 0 } }
     }
-    guard options.findUnusedParameters else {
-      try requireGradients()
-      return { { _, _ in true } }
+    if !options.findUnusedParameters { try requireGradients() }
+    func answer(_ flags: [Float]) -> Agreement {
+      let isPresent = { (number: Int, index: Int) in flags[starts[number] + index] > 0 }
+      return (options.findUnusedParameters ? isPresent : { _, _ in true }, { flags[$0] > 0 })
     }
-    guard let world = groups.world, !flags.isEmpty else { return { { flags[starts[$0] + $1] > 0 } } }
+    guard let world = groups.world else { return { answer(flags) } }
     let message = Tensor(flags)
     let work = try world.startAllReduce(message)
     return {
       try work.wait()
-      let sums = try message.array(as: Float.self)
-      return { sums[starts[$0] + $1] > 0 }
+      return answer(try message.array(as: Float.self))
     }
   }
 

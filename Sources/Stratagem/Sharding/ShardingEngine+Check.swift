@@ -4,9 +4,11 @@ internal import TorchNN
 
 /// What does not fit is found before anything is partitioned.
 extension ShardingEngine {
+  /// - Parameter hasDeferred: whether parameters of this rank have no memory yet.
+  /// - Returns: whether those of some rank have none, and are partitioned.
   static func check(
-    _ plan: ShardingPlan, _ partitions: [UnitPartition], _ options: ShardingOptions, _ group: ProcessGroup?
-  ) throws {
+    _ plan: ShardingPlan, _ options: ShardingOptions, hasDeferred: Bool, _ group: ProcessGroup?
+  ) throws -> Bool {
     guard plan.units.contains(where: { $0.parameters.contains(where: \.isTrained) }) || options.stage == .parameters
     else {
       throw ConfigurationError(
@@ -14,7 +16,9 @@ extension ShardingEngine {
         suggestion: "unfreeze a parameter, or validate instead of fitting")
     }
     try checkMemory(plan, options)
-    if let group, group.size > 1 { try compare(plan, group) }
+    let isDeferred = options.stage == .parameters && hasDeferred
+    guard let group, group.size > 1 else { return isDeferred }
+    return try compare(plan, options, isDeferred, group)
   }
 
   /// A unit is gathered as a whole, and so are its gradients.
@@ -37,25 +41,45 @@ extension ShardingEngine {
       suggestion: "let a wrap policy make units of smaller modules, such as .size(atLeast:) or .modules(of:)")
   }
 
-  /// All ranks must have the same parameters, or they wait for each other with different tensors.
-  private static func compare(_ plan: ShardingPlan, _ group: ProcessGroup) throws {
-    let lines = plan.units.flatMap { unit in
-      unit.parameters.map {
-        "\($0.name) \($0.shape) \($0.dtype) \($0.isTrained ? "trained" : "frozen") in '\(unit.name)'"
+  /// What the ranks tell each other.
+  private struct Facts: Codable {
+    let hash: UInt64
+    let isDeferred: Bool
+  }
+
+  /// All ranks must have the same parameters and options, or they wait for each other with different tensors.
+  ///
+  /// - Returns: whether the parameters are deferred on some rank.
+  private static func compare(
+    _ plan: ShardingPlan, _ options: ShardingOptions, _ isDeferred: Bool, _ group: ProcessGroup
+  ) throws -> Bool {
+    let settings = options.sharedSettings
+    let lines =
+      settings
+      + plan.units.enumerated().flatMap { number, unit in
+        unit.parameters.map {
+          "\($0.name) \($0.shape) \($0.dtype) \($0.isTrained ? "trained" : "frozen") in '\(unit.name)' (unit \(number))"
+        }
       }
-    }
     var hash: UInt64 = 14_695_981_039_346_656_037
     for byte in lines.joined(separator: "\n").utf8 { hash = (hash ^ UInt64(byte)) &* 1_099_511_628_211 }
-    let hashes = try group.allGather(object: hash)
-    guard hashes.contains(where: { $0 != hashes[0] }) else { return }
+    let facts = try group.allGather(object: Facts(hash: hash, isDeferred: isDeferred))
+    guard facts.contains(where: { $0.hash != facts[0].hash }) else { return facts.contains(where: \.isDeferred) }
     let all = try group.allGather(object: lines)
     for (rank, own) in all.enumerated() where own != all[0] {
       let place = zip(own, all[0]).enumerated().first { $1.0 != $1.1 }?.offset ?? min(own.count, all[0].count)
       func line(_ lines: [String]) -> String { lines.indices.contains(place) ? "'\(lines[place])'" : "nothing" }
+      if place < settings.count {
+        throw ConfigurationError(
+          "strategy", "the ranks have different options: \(line(own)) on rank \(rank) and \(line(all[0])) on rank 0",
+          suggestion: "give all ranks the same options, and the same configuration file on every machine")
+      }
       throw ConfigurationError(
         "strategy",
-        "the ranks have different models: parameter \(place) is \(line(own)) on rank \(rank) and \(line(all[0])) on rank 0",
+        "the ranks have different models: parameter \(place - settings.count) is \(line(own)) on rank \(rank) and "
+          + "\(line(all[0])) on rank 0",
         suggestion: "let all ranks build and freeze the same module")
     }
+    return isDeferred
   }
 }

@@ -85,6 +85,11 @@ extension ShardingEngine {
         }
       }
     }
+    try throwFailure()
+    if freesParameters {
+      try groups.order?.announceEnd()
+      try groups.order?.checkEnd()
+    }
     for unit in units {
       try unit.settle()
       unit.free()

@@ -27,7 +27,9 @@ extension ShardingEngine {
         if places[ObjectIdentifier(parameter)] == nil { whole.append(gradient) } else { shared.append(gradient) }
       }
       let own = Self.power(shared, order)
-      var sum = Self.combine(own, stored.to(own.device), order)
+      // A rank without a gradient of its own takes part on the same device.
+      let home = units.first.map { ($0.shard ?? $0.full).device } ?? own.device
+      var sum = Self.combine(own, stored.to(own.device), order).to(home)
       if let group = groups.reducing { try group.allReduce(sum, by: order == .infinity ? .maximum : .sum) }
       sum = Self.combine(sum, Self.power(whole, order).to(sum.device), order)
       let norm = order == .infinity ? sum : Aten.pow(sum, exponent: Scalar(1 / order))

@@ -25,8 +25,8 @@ public final class ShardingEngine {
   private var handles: [HookHandle] = []
   /// Whether the properties of the module hold this rank's elements.
   private(set) var isActive = true
-  /// Whether the module had no memory for its parameters, and they are partitioned: then no rank is to hold all of it, also
-  /// after a run.
+  /// Whether the module had no memory for its parameters on some rank, and they are partitioned: then no rank is to hold all
+  /// of it, also after a run.
   let isDeferred: Bool
   /// Whether the properties go on to hold this rank's elements after a run.
   var isKept = false
@@ -70,7 +70,6 @@ public final class ShardingEngine {
   ) throws {
     self.module = module
     self.options = options
-    isDeferred = options.stage == .parameters && module.parameters().contains { $0.tensor.device.kind == .meta }
     try options.check()
     guard module.parameters().allSatisfy({ $0.wholeShape == nil }) else {
       throw ConfigurationError(
@@ -89,8 +88,11 @@ public final class ShardingEngine {
       UnitPartition(
         counts: unit.parameters.map(\.count), ranks: mesh.shards, layout: options.layout, loads: &loads)
     }
-    try ShardingEngine.check(plan, partitions, options, group)
-    groups = try ShardGroups(mesh: mesh, place: place, group: group, timeout: timeout)
+    let hasDeferred = module.parameters().contains { $0.tensor.device.kind == .meta }
+    isDeferred = try ShardingEngine.check(plan, options, hasDeferred: hasDeferred, group)
+    groups = try ShardGroups(
+      mesh: mesh, place: place, group: group, timeout: timeout,
+      units: plan.units.map { $0.name.isEmpty ? "the unit of '\($0.parameters[0].name)'" : "unit '\($0.name)'" })
     let groups = groups
     let store = try options.parameterStore.map { try ParameterStore($0, agreeingIn: group) }
     let stored = try zip(plan.units, partitions).map { unit, partition -> StoredUnit? in
@@ -102,7 +104,7 @@ public final class ShardingEngine {
     parameterStore = store
     units = try Tensor.outsideModes {
       try plan.units.indices.map { number in
-        try ShardedUnit(plan.units[number], partitions[number], groups, options, stored: stored[number]) {
+        try ShardedUnit(number, plan.units[number], partitions[number], groups, options, stored: stored[number]) {
           try initial($0.holder)
         }
       }
@@ -185,6 +187,8 @@ public final class ShardingEngine {
 
   /// Gathers a unit, or waits for it to be gathered. Called on all ranks that share a copy.
   func makePresent(_ number: Int) throws {
+    // What went wrong before ends the step; until then nothing is asked of the others.
+    if let failure { throw failure }
     let unit = units[number]
     if unit.isAbsent {
       try evaluation?.announce(number)

@@ -59,6 +59,19 @@ public struct ShardingOptions {
 
   public init(_ stage: Stage) { self.stage = stage }
 
+  /// What decides on the order and the sizes of what crosses the ranks, and so must be the same on all of them.
+  var sharedSettings: [String] {
+    func text(_ value: (some Any)?) -> String { value.map { "\($0)" } ?? "nil" }
+    return [
+      "stage: \(stage)", "layout: \(layout)", "reshardAfterForward: \(reshardAfterForward)", "shards: \(text(shards))",
+      "replicas: \(text(replicas))", "parameterType: \(text(parameterType))", "masterType: \(text(masterType))",
+      "reduceType: \(text(reduceType))", "prefetchesForward: \(prefetchesForward)",
+      "prefetchesBackward: \(prefetchesBackward)", "maximumPrefetches: \(maximumPrefetches)",
+      "reducesEveryMicroBatch: \(reducesEveryMicroBatch)", "findUnusedParameters: \(findUnusedParameters)",
+      "parameters on disk: \(parameterStore != nil)",
+    ]
+  }
+
   /// Where the ranks stand.
   func mesh(worldSize: Int) throws(ConfigurationError) -> ShardMesh {
     switch (replicas, shards) {

@@ -74,7 +74,8 @@ open class ShardedStrategy: ParallelStrategy {
 
   /// Partitions the module, unless it is in parts since the run before.
   private func partition() throws {
-    if engine == nil { try makeEngine() } else { agreeOnScale() }
+    if engine == nil { try makeEngine() }
+    agreeOnScale()
   }
 
   private func makeEngine() throws {
@@ -88,9 +89,6 @@ open class ShardedStrategy: ParallelStrategy {
     engine = try ShardingEngine(
       module, options, device: rootDevice, place: launcher.world, group: group, timeout: timeout
     ) { try $0.isDeferred ? $0.initialTensor() : $0.tensor.detached() }
-    if let scaler = (precision as? MixedPrecision)?.scaler, let group, group.size > 1 {
-      scaler.agreement = { found in try group.allReduce(found, by: .maximum) }
-    }
   }
 
   /// A module without memory gets its weights when each rank has its part.
@@ -106,7 +104,10 @@ open class ShardedStrategy: ParallelStrategy {
   open override func backward(_ loss: Tensor, synchronizing: Bool) throws {
     guard !loss.isPoisoned else { return try super.backward(loss, synchronizing: synchronizing) }
     try engine?.willRunBackward(synchronizing: synchronizing)
-    try super.backward(loss, synchronizing: synchronizing)
+    do { try withErrorScope { try super.backward(loss, synchronizing: synchronizing) } } catch {
+      // What went wrong in a hook of backward is the cause of what libtorch misses after it.
+      throw engine?.failure ?? error
+    }
     try engine?.finishBackward()
   }
 
@@ -206,10 +207,15 @@ open class ShardedStrategy: ParallelStrategy {
     return try engine.withWholeParameters(body)
   }
 
-  /// A gradient that is not finite on one rank is so for all.
+  /// A gradient that is not finite on one rank is so for all. A rank without a gradient takes part on the same device.
   private func agreeOnScale() {
     guard let group, group.size > 1 else { return }
-    (precision as? MixedPrecision)?.scaler?.agreement = { try group.allReduce($0, by: .maximum) }
+    let home = rootDevice
+    (precision as? MixedPrecision)?.scaler?.agreement = { found in
+      let shared = found.to(home)
+      try group.allReduce(shared, by: .maximum)
+      if found.device != home { found.copy(from: shared) }
+    }
   }
 
   // The end
