@@ -31,8 +31,9 @@ public final class SLURMRequeue: Callback {
   /// Whether this is a job, so that a checkpoint of an earlier one is to be gone on from.
   static var isInJob: Bool { jobID(ClusterEnvironments.processVariables) != nil }
 
-  public override func onTrainStart(_ trainer: Trainer) {
-    jobID = Self.jobID(ClusterEnvironments.processVariables)
+  public override func onTrainStart(_ trainer: Trainer) throws {
+    // Every rank asks after each step, or none.
+    jobID = try trainer.strategy.broadcast(Self.jobID(ClusterEnvironments.processVariables))
     guard jobID != nil, previous == nil else { return }
     var current = sigaction()
     sigaction(signal, nil, &current)

@@ -11,7 +11,7 @@ public final class LaunchedCall<Output> {
   private let trainer: Trainer
   private let module: AnyLightningModule
   private let carrier: OutputCarrier<Output>
-  private let path: String?
+  let path: String?
   private let body: (LaunchedCall<Output>) throws -> Output
   private var isPrepared = false
   private(set) var checkpoint: Checkpoint?

@@ -35,6 +35,7 @@ extension Trainer {
     do {
       let result = try InterruptMonitor.shared.watching {
         try strategy.setUpEnvironment()
+        try agreeOnCheckpoint(call)
         try continueLoggers()
         let result = try withRuntimeSettings { try withErrorScope { try body(call.checkpoint) } }
         try strategy.finishCheckpoints()
@@ -55,6 +56,18 @@ extension Trainer {
       strategy.launcher.leave(with: cause)
       throw cause
     }
+  }
+
+  /// What the ranks begin with has to be the same: a file that is there on some machines only, or an older one, would let
+  /// them do different things.
+  private func agreeOnCheckpoint<Output>(_ call: LaunchedCall<Output>) throws {
+    let all = try strategy.allGather(object: call.checkpoint.map { CheckpointFacts($0, call.path) })
+    guard let rank = all.firstIndex(where: { !($0?.isSame(as: all[0]) ?? (all[0] == nil)) }) else { return }
+    func text(_ rank: Int) -> String { all[rank]?.description ?? "without a checkpoint" }
+    throw ConfigurationError(
+      "checkpoint",
+      "the ranks do not begin with the same checkpoint: rank \(rank) begins \(text(rank)), and rank 0 \(text(0))",
+      suggestion: "use a folder that all machines see, or copy the checkpoint to each of them")
   }
 
   private func announcePlan() {

@@ -73,6 +73,8 @@ extension Trainer {
       defer { tearDown(stage, model, data) }
       try prepare(stage, model, data, checkpoint, path)
       let loaders = try withErrorScope { stage == .test ? try data.testLoaders() : try data.validationLoaders() }
+      let hook = stage == .test ? "testLoaders" : "validationLoaders"
+      try LoaderCounts.check(try strategy.allGather(object: loaders.count), hook)
       guard !loaders.isEmpty else {
         throw TrainingError.noData(
           "\(stage.rawValue) needs a loader: override \(stage == .test ? "testLoader" : "validationLoader")() of "
@@ -113,15 +115,10 @@ extension Trainer {
   }
 
   /// Finds the seed for orders of samples that nobody gave one for: that of the run to resume, the trainer's, or one
-  /// drawn on rank 0.
+  /// drawn. That of rank 0 counts: with other orders some samples would be seen twice, and others never.
   func agreeOnSeed(_ checkpoint: Checkpoint?) throws {
-    if let saved = checkpoint?["stratagem"]?.dictionaryValue?["seed"]?.intValue {
-      sampleSeed = UInt64(bitPattern: Int64(saved))
-    } else if let seed = settings.seed {
-      sampleSeed = seed
-    } else {
-      sampleSeed = try strategy.broadcast(UInt64.random(in: 0..<(1 << 48)))
-    }
+    let saved = checkpoint?["stratagem"]?.dictionaryValue?["seed"]?.intValue.map { UInt64(bitPattern: Int64($0)) }
+    sampleSeed = try strategy.broadcast(saved ?? settings.seed ?? UInt64.random(in: 0..<(1 << 48)))
   }
 
   /// Also called when a part of the preparation failed.

@@ -47,16 +47,33 @@ final class ShardedModel: LightningModule<[Tensor]> {
     }
   }
 
+  override func configureModel() throws {
+    guard options.has("checkpointed") else { return }
+    for block in blocks { try ActivationCheckpoint().attach(to: block) }
+  }
+
   override var automaticOptimization: Bool { !options.has("manual") }
+
+  /// Whether this rank, in this step, uses the layer that others do not.
+  private func usesExtra(_ index: Int) -> Bool {
+    let rank = trainer?.rank ?? 0
+    return switch options["unused"] {
+    case "odd": index % 2 == 1
+    case "rank": rank == 1 && index % 2 == 1
+    case "others": rank == 0
+    case "evaluation": rank == 1 && index < 0
+    default: false
+    }
+  }
 
   func callAsFunction(_ input: Tensor, _ index: Int = 0) -> Tensor {
     var x = stem(input)
-    for block in blocks {
+    let isReversed = options["order"] == "rank" && trainer?.rank == 1
+    for block in isReversed ? blocks.reversed() : blocks {
       x = block(x)
       if options.has("kill"), index == 2, trainer?.rank == 1 { raise(SIGKILL) }
     }
-    if let extra, options["unused"] == "odd", index % 2 == 1 { x = x + extra(x) }
-    if let extra, options["unused"] == "rank", trainer?.rank == 1, index % 2 == 1 { x = x + extra(x) }
+    if let extra, usesExtra(index) { x = x + extra(x) }
     return head(x)
   }
 
@@ -91,7 +108,7 @@ final class ShardedModel: LightningModule<[Tensor]> {
   }
 
   override func validationStep(_ batch: [Tensor], at index: Int) throws -> StepOutput {
-    log("val/loss", Functional.crossEntropy(self(batch[0]), batch[1]))
+    log("val/loss", Functional.crossEntropy(self(batch[0], -1), batch[1]))
     return .skipped
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Stratagem
 
 /// Writes into all parameters between steps, on each rank into what it holds.
@@ -12,6 +13,13 @@ private final class Shrinking: Callback {
 /// Scenarios of sharded strategies. Each step has the same samples on any number of ranks.
 struct ShardedProbe {
   let options: ProbeOptions
+
+  init(options: ProbeOptions) {
+    self.options = options["deferred"] == "rank" && !Self.isOther ? options.without("deferred") : options
+  }
+
+  /// Whether this is rank 1, which some scenarios let do something else than the other ranks.
+  private static var isOther: Bool { getenv("LOCAL_RANK").map { String(cString: $0) } == "1" }
 
   func run() throws {
     let trainer = try makeTrainer()
@@ -39,9 +47,10 @@ struct ShardedProbe {
       strategy: strategy, accelerator: "cpu", devices: .count(options.devices), precision: try precision,
       until: .steps(options.int("steps", 10)), accumulate: options.int("accumulate", 1),
       clipNorm: options.double("clip"), validationInterval: .all, logInterval: 1,
+      seed: options.has("seed") ? Self.isOther ? 8 : 7 : nil,
       callbacks: (options.has("summary") ? [ModelSummary()] : []) + (options.has("shrinking") ? [Shrinking()] : []),
-      stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) }, output: options.folder, progress: .silent
-    )
+      stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) },
+      output: options.folder + (options.has("own-output") && Self.isOther ? "/other" : ""), progress: .silent)
   }
 
   private var precision: any PrecisionConvertible {
@@ -69,20 +78,30 @@ struct ShardedProbe {
       // Everything is partitioned, however small.
       DeepSpeedStrategy(config: ["zero_optimization": ["stage": 3, "stage3_param_persistence_threshold": 0]])
     case "deepspeed-mics": DeepSpeedStrategy(config: ["zero_optimization": ["stage": 3, "mics_shard_size": 2]])
+    case "fsdp-layers": FSDPStrategy(wrapPolicy: .modules(of: Linear.self), timeout: 60)
+    case "fsdp-blocks": FSDPStrategy(wrapPolicy: .modules(of: ShardedModel.Block.self), timeout: 60)
+    case "fsdp-options": FSDPStrategy(findUnusedParameters: !Self.isOther, timeout: 60)
+    case "small-buckets": DDPShardedStrategy(bucketMegabytes: 0.0001, timeout: 60)
     case "fsdp-units": FSDPStrategy(wrapPolicy: .automatic(minimum: 50))
     case let name?: name
     case nil: "single_device"
     }
   }
 
-  private var validation: DataLoader<[Tensor]>? { options.has("val") ? loader(options.int("val", 12)) : nil }
+  private var validation: DataLoader<[Tensor]>? {
+    guard let value = options["val"], !(value == "rank" && Self.isOther) else { return nil }
+    return loader(options.int("val", 12))
+  }
 
   /// Batches of 12 samples over all ranks.
   private func loader(_ count: Int = 60) -> DataLoader<[Tensor]> {
-    Self.loader(count, batchSize: 12 / options.devices, shuffle: options.has("shuffle"))
+    Self.loader(
+      count, batchSize: 12 / options.devices, shuffle: options.has("shuffle"), seed: options.has("seed") ? nil : 5)
   }
 
-  static func loader(_ count: Int, batchSize: Int, shuffle: Bool = false) -> DataLoader<[Tensor]> {
+  static func loader(
+    _ count: Int, batchSize: Int, shuffle: Bool = false, seed: UInt64? = 5
+  ) -> DataLoader<[Tensor]> {
     let values = (0..<4 * count).map { (number: Int) -> Float in
       let whole = (number &* 7919 &+ 13) % 101
       return Float(whole) / 101 - 0.5
@@ -90,6 +109,6 @@ struct ShardedProbe {
     let labels = (0..<count).map { (number: Int) -> Int64 in Int64((number * number + number / 3) % 3) }
     return DataLoader(
       TensorDataset(Tensor(values, shape: [count, 4]), Tensor(labels)), batchSize: batchSize, shuffle: shuffle,
-      seed: 5)
+      seed: seed)
   }
 }

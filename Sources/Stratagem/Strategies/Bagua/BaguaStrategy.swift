@@ -113,7 +113,9 @@ open class BaguaStrategy: ParallelStrategy {
     let nodeRanks = try group.allGather(object: world.identity.nodeRank)
     let channels = try BaguaChannels(
       world, nodeRanks: nodeRanks, isHierarchical: algorithm.isHierarchical, timeout: timeout)
-    let run = try BaguaRun(self, module, group, channels, bucketByteCount: bucketByteCount())
+    // Environment variables may differ from machine to machine.
+    let bytes = try group.broadcast(object: bucketByteCount())
+    let run = try BaguaRun(self, module, group, channels, bucketByteCount: bytes)
     self.run = run
     guard !run.parameters.isEmpty else {
       throw ConfigurationError(

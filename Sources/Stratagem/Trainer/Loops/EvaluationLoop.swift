@@ -20,6 +20,9 @@ final class EvaluationLoop<Batch> {
     self.loaders = loaders.map { trainer.distributed($0, .unrepeated) }
   }
 
+  /// The loaders of this rank.
+  var loaderCount: Int { loaders.count }
+
   /// Runs over the data and returns the means of what the steps logged.
   @discardableResult
   func run(limit: Int? = nil) throws -> [String: Double] {

@@ -7,8 +7,8 @@ extension FitLoop {
   func loadData() throws {
     let loader = try trainingLoader()
     self.loader = loader
-    batchCount = try numberOfBatches(loader)
     validation = try validationLoop()
+    batchCount = try numberOfBatches(loader)
     trainer.hasValidation = validation != nil
     if case .batches(let interval) = trainer.settings.validationInterval, validation != nil,
       trainer.settings.validateEveryEpochs != nil, interval > batchCount
@@ -41,7 +41,9 @@ extension FitLoop {
     let limit = settings.overfitBatches ?? settings.limitTrainBatches
     let name = settings.overfitBatches == nil ? "limitTrainBatches" : "overfitBatches"
     let count = try limit.count(of: loader.batchCount, parameter: name) ?? loader.batchCount
-    let counts = try strategy.allGather(object: count)
+    let all = try strategy.allGather(object: LoaderCounts(batches: count, validation: validation?.loaderCount ?? 0))
+    try LoaderCounts.check(all.map(\.validation), "validationLoaders")
+    let counts = all.map(\.batches)
     isUneven = counts.contains { $0 != counts[0] }
     if isUneven { try checkUneven(counts) }
     ownBatchCount = count
