@@ -83,6 +83,13 @@ static void forward_exit(int status, void *handler) { ((void (*)(int))handler)(s
 
 int cp_on_exit(void (*handler)(int status)) { return on_exit(forward_exit, (void *)handler); }
 
+static _Atomic int output_failure;
+
+static void note_output(int succeeded, FILE *file) {
+  int none = 0, code = errno;
+  if (!succeeded && file == stdout) atomic_compare_exchange_strong(&output_failure, &none, code);
+}
+
 void cp_write_line(int stream, const char *prefix, size_t prefix_count, const uint8_t *bytes, size_t count) {
   FILE *file = stream == 2 ? stderr : stdout;
   // Standard error is unbuffered; a buffer of our own keeps the line in one write.
@@ -93,11 +100,19 @@ void cp_write_line(int stream, const char *prefix, size_t prefix_count, const ui
   memcpy(line, prefix, prefix_count);
   if (count > 0) memcpy(line + prefix_count, bytes, count);
   line[total - 1] = '\n';
-  fwrite(line, 1, total, file);
+  note_output(fwrite(line, 1, total, file) == total, file);
   if (line != small) free(line);
 }
 
-void cp_flush(int stream) { fflush(stream == 2 ? stderr : stdout); }
+void cp_flush(int stream) {
+  FILE *file = stream == 2 ? stderr : stdout;
+  note_output(fflush(file) == 0, file);
+}
+
+int cp_output_failure(void) {
+  cp_flush(1);
+  return atomic_load(&output_failure);
+}
 
 static void (*_Atomic before_end)(void);
 

@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import Stratagem
+internal import Torch
 
 /// `stratagem`: starts runs, looks at machines and at checkpoints.
 @main
@@ -10,5 +12,9 @@ struct StratagemTool: ParsableCommand {
       LaunchCommand.self, DoctorCommand.self, InspectCommand.self, ConvertCommand.self, SelfTestCommand.self,
     ])
 
-  static func main() { main(TorchrunSpelling.normalized(Array(CommandLine.arguments.dropFirst()))) }
+  static func main() {
+    FileSizeLimit.makeErrors()
+    main(TorchrunSpelling.normalized(Array(CommandLine.arguments.dropFirst())))
+    do { try StandardOutput.check() } catch { exit(withError: error) }
+  }
 }

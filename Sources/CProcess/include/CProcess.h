@@ -67,6 +67,9 @@ void cp_write_line(int stream, const char *prefix, size_t prefix_count, const ui
 /// Flushes standard output (1) or standard error (2).
 void cp_flush(int stream);
 
+/// Flushes standard output and returns the errno value of the first of these functions that could not write to it, or 0.
+int cp_output_failure(void);
+
 /// Ends the process at once with `status`; flushes standard output only when nobody holds its lock.
 _Noreturn void cp_end_now(int status);
 

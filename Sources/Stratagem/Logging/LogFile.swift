@@ -1,4 +1,5 @@
 import Glibc
+internal import Torch
 
 /// The file operations that loggers need, with errors that name the path.
 package enum LogFile {
@@ -30,6 +31,7 @@ package enum LogFile {
   ///
   /// The claim is an advisory lock that the kernel drops with the process, so a killed run blocks nobody.
   package static func openForAppending(_ path: String) throws(LogFileError) -> Int32 {
+    FileSizeLimit.makeErrors()
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw LogFileError("open", path: path, errno: errno) }
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {

@@ -1,4 +1,5 @@
 import Glibc
+internal import Torch
 
 /// A failure to read or write a file of a logger.
 public struct LogFileError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -28,6 +29,7 @@ public struct LogFileError: Error, Sendable, Hashable, CustomStringConvertible {
 
   /// One line: what could not be done, with which file, and why.
   public var description: String {
-    "cannot \(operation) '\(path)': \(reason)" + (code.map { " (errno \($0))" } ?? "")
+    "cannot \(operation) '\(path)': \(reason)"
+      + (code.map { " (errno \($0))\(FileSizeLimit.explanation(of: $0))" } ?? "")
   }
 }

@@ -142,6 +142,7 @@ public final class Trainer {
     progress: ProgressBar.Mode? = nil,
     registry: StrategyRegistry = .shared, hardware: HardwareInventory? = nil
   ) throws {
+    FileSizeLimit.makeErrors()
     var settings = TrainerSettings()
     settings.until = until
     settings.maxSteps = maxSteps

@@ -8,6 +8,7 @@ enum Interruption {
   static func reporting(_ body: () throws -> Void) throws {
     do {
       try body()
+      try StandardOutput.check()
     } catch let error as TrainingError {
       guard case .interrupted(let signal, _) = error else { throw error }
       let text = Array("Error: \(error)\n".utf8)

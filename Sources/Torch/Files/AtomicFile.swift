@@ -22,6 +22,7 @@ package final class AtomicFile {
   package init(
     _ path: String, writeBytes: @escaping Write = { Glibc.write($0, $1.baseAddress, $1.count) }
   ) throws(FileError) {
+    FileSizeLimit.makeErrors()
     self.path = path
     let slash = path.lastIndex(of: "/")
     let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
@@ -86,7 +87,7 @@ package final class AtomicFile {
     guard let failure = sink.failure else { return }
     let writtenCount = sink.writtenCount
     var reason = "cannot be written: \(String(cString: strerror(failure)))"
-    reason += " after \(writtenCount) of about \(needed) bytes"
+    reason += " after \(writtenCount) of about \(needed) bytes\(FileSizeLimit.explanation(of: failure))"
     var space = statvfs()
     if failure == ENOSPC, statvfs(folder, &space) == 0 {
       reason += "; \(Int(space.f_bavail) * Int(space.f_frsize) + writtenCount) bytes were free in \(folder)"

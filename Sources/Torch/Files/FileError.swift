@@ -17,5 +17,12 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
     self.init(path: path, reason: "\(action): \(String(cString: strerror(code)))")
   }
 
+  /// An error of the operating system in the writing of a file, with the limit that it is due to.
+  package init(path: String, writing code: Int32) {
+    self.init(
+      path: path,
+      reason: "cannot be written: \(String(cString: strerror(code)))\(FileSizeLimit.explanation(of: code))")
+  }
+
   public var description: String { path.isEmpty ? reason : "\(path): \(reason)" }
 }

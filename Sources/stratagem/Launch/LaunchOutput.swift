@@ -1,5 +1,7 @@
 internal import Glibc
 internal import Stratagem
+internal import Synchronization
+internal import Torch
 
 /// Where the lines of the processes go.
 final class LaunchOutput: Sendable {
@@ -8,7 +10,13 @@ final class LaunchOutput: Sendable {
     let stream: WorkerOutputLine.Stream
   }
 
-  private let files: [Key: Int32]
+  private struct Log {
+    let path: String
+    let descriptor: Int32
+  }
+
+  private let files: [Key: Log]
+  private let failure = Mutex<FileError?>(nil)
   private let redirects: Int
 
   /// - Throws: `ConfigurationError` when a log file cannot be made.
@@ -24,29 +32,36 @@ final class LaunchOutput: Sendable {
       )
     }
     if mkdir(folder, 0o777) != 0, errno != EEXIST { throw problem(folder) }
-    var files: [Key: Int32] = [:]
+    var files: [Key: Log] = [:]
     for identity in plan.identities {
       for (stream, name) in [(WorkerOutputLine.Stream.output, "stdout"), (.error, "stderr")] {
         let path = "\(folder)/rank\(identity.globalRank).\(name).log"
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw problem(path) }
-        files[Key(rank: identity.globalRank, stream: stream)] = descriptor
+        files[Key(rank: identity.globalRank, stream: stream)] = Log(path: path, descriptor: descriptor)
       }
     }
     self.files = files
   }
 
-  deinit { for descriptor in files.values { close(descriptor) } }
+  deinit { for file in files.values { close(file.descriptor) } }
+
+  /// Throws when a file could not take everything.
+  func check() throws {
+    if let failure = failure.withLock({ $0 }) { throw failure }
+  }
 
   /// Receives the lines; nil when they go to this process's own output only.
   var handler: (@Sendable (WorkerOutputLine) -> Void)? {
     if files.isEmpty { return nil }
     return { [self] line in
-      if let descriptor = files[Key(rank: line.rank, stream: line.stream)] {
-        let bytes = line.bytes + [UInt8(ascii: "\n")]
-        _ = write(descriptor, bytes, bytes.count)
-      }
+      if let file = files[Key(rank: line.rank, stream: line.stream)] { write(line, to: file) }
       if redirects & (line.stream == .output ? 1 : 2) == 0 { WorkerOutputTag.write(line) }
     }
+  }
+
+  private func write(_ line: WorkerOutputLine, to log: Log) {
+    let code = (line.bytes + [UInt8(ascii: "\n")]).withUnsafeBytes { LogFile.write($0, to: log.descriptor).code }
+    if code != 0 { failure.withLock { $0 = $0 ?? FileError(path: log.path, writing: code) } }
   }
 }

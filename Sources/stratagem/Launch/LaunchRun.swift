@@ -42,6 +42,7 @@ final class LaunchRun {
       switch end {
       case .succeeded:
         try nodes?.leave()
+        try output.check()
         return 0
       case .interrupted(let signal):
         try? nodes?.leave()

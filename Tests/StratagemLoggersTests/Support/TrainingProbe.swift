@@ -18,7 +18,7 @@ struct TrainingProbe {
       .map { "'\($0)'" }.joined(separator: " ")
     let process = Process()
     process.executableURL = URL(filePath: "/bin/bash")
-    process.arguments = ["-c", (limit.map { "trap '' XFSZ; ulimit -f \($0); " } ?? "") + "exec \(command)"]
+    process.arguments = ["-c", (limit.map { "ulimit -f \($0); " } ?? "") + "exec \(command)"]
     let errors = Pipe()
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice

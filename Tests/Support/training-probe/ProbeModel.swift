@@ -101,7 +101,6 @@ class ProbeModel: LightningModule<[Tensor]> {
 extension ProbeModel {
   /// Lets this process write no file beyond so many bytes; what is written then fails.
   func limitFiles(to bytes: UInt) {
-    signal(SIGXFSZ, SIG_IGN)
     var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
     setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
   }

@@ -174,6 +174,25 @@ struct LaunchTests {
     #expect(quiet.errorLines.sorted() == ["[rank 0] err 0", "[rank 1] err 1"])
   }
 
+  @Test("A limit of file sizes: the program runs to its end, and the error names file and limit")
+  func fileSizes() throws {
+    let folder = try TemporaryFolder()
+    let script = "for i in 1 2 3 4 5 6 7 8 9; do printf '%0250d\\n' $i; done; echo $RANK >'\(folder.path)/end'$RANK"
+    func limited(_ flags: [String], _ ends: String = "") throws -> ProgramRun {
+      try ProgramRun(
+        "stratagem", ["launch", "--nproc-per-node", "2"] + flags + shell(script), shell: "ulimit -f 1\(ends)")
+    }
+    let limit = "cannot be written: File too large; files of this process may have 1024 bytes (ulimit -f)"
+    let logs = try limited(["--log-dir", "\(folder.path)/log", "--redirects", "1"])
+    #expect(logs.status == 1)
+    #expect(logs.errorLines.filter { $0.hasPrefix("Error: ") && $0.hasSuffix(".stdout.log: \(limit)") }.count == 1)
+    #expect([0, 1].map { folder.text("end\($0)") } == ["0\n", "1\n"])
+    #expect(folder.text("log/rank1.stdout.log").utf8.count == 1024)
+    let output = try limited([], "; exec >'\(folder.path)/output'")
+    #expect(output.status == 1)
+    #expect(output.errorLines.last == "Error: standard output: \(limit)")
+  }
+
   @Test("Two machines meet, end together, and fail together")
   func machines() throws {
     func meet(_ program: String, _ flags: String = "", second: String = "--nproc-per-node 2") throws -> ProgramRun {
