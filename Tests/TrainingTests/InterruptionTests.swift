@@ -54,17 +54,19 @@ struct InterruptionTests {
   @Test(
     "Ranks that hold parts of the state stop after the same step and save together",
     arguments: [
-      ("deepspeed_stage_2", "sharded", 3), ("fsdp", "full", 2), ("ddp_sharded_spawn", "sharded", 2),
-      ("zero", "full", 2),
+      ("deepspeed_stage_2", "sharded", 3, SIGTERM), ("fsdp", "full", 2, SIGTERM), ("fsdp", "sharded", 2, SIGINT),
+      ("ddp_sharded_spawn", "sharded", 2, SIGTERM), ("zero", "full", 2, SIGTERM),
+      ("deepspeed_stage_1", "full", 2, SIGINT), ("deepspeed_stage_2", "full", 2, SIGTERM),
+      ("deepspeed_stage_3", "sharded", 2, SIGTERM), ("deepspeed_stage_3", "full", 2, SIGINT),
     ])
-  func together(strategy: String, form: String, ranks: Int) throws {
+  func together(strategy: String, form: String, ranks: Int, signal: Int32) throws {
     let own = strategy == "zero" ? ["strategy=ddp", "zero"] : ["strategy=\(strategy)"]
     let common = ["train=6000", "batch=\(12 / ranks)", "epochs=1", "optimizer=adamw", "val=-1"] + own
     let run = try ProbeRun("fit", ranks, options: common + ["state=\(form)", "slow", "hooks"]) { program, folder in
       try program.wait { folder.text("hooks.0").contains("callback onTrainBatchEnd 3\n") }
-      kill(program.pid, SIGTERM)
+      kill(program.pid, signal)
     }
-    let words = "interrupted by signal 15; everything up to the last step is in "
+    let words = "interrupted by signal \(signal); everything up to the last step is in "
     #expect(run.failure.hasPrefix(words), "\(run.run.errors)")
     let path = "\(run.folder.path)/checkpoints/last.ckpt"
     #expect(run.folder.names(in: "checkpoints/last.ckpt").contains("latest") == (form == "sharded"))

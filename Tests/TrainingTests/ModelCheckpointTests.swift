@@ -120,6 +120,23 @@ struct ModelCheckpointTests {
     #expect(rest.weightSums == (try ProbeRun("fit", ranks, "epochs=1", "train=40").succeeded().weightSums))
   }
 
+  @Test(
+    "Where every rank holds a part, an error says that nothing can be saved, and what there is; a rank hangs for nobody",
+    arguments: [("fsdp", 0), ("deepspeed_stage_1", 1), ("deepspeed_stage_3", 0)])
+  func exceptionInParts(strategy: String, rank: Int) throws {
+    let options = ["strategy=\(strategy)", "epochs=1", "train=40", "on-exception", "fault=throw", "rank=\(rank)"]
+    let words = "note: the state before the failure cannot be saved: every rank holds a part of it, and after "
+    let early = try ProbeRun("fit", 2, options: options + ["keep=1", "at=1"])
+    #expect(early.status == 1 && early.failure.contains("the user's code fails at batch 1"))
+    #expect(early.run.errors.contains(words), "\(early.run.errors)")
+    #expect(early.run.errors.contains("; there is no earlier checkpoint"), "\(early.run.errors)")
+    #expect(early.folder.names(in: "checkpoints").isEmpty)
+    let late = try ProbeRun("fit", 2, options: options + ["every-steps=2", "at=3"])
+    #expect(late.status == 1 && late.failure.contains("the user's code fails at batch 3"))
+    #expect(late.run.errors.contains("; the newest checkpoint is \(late.folder.path)/checkpoints/last.ckpt"))
+    #expect(try CheckpointFile("\(late.folder.path)/checkpoints/last.ckpt").step == 2)
+  }
+
   @Test("Weights alone cannot be resumed, but evaluated")
   func weightsOnly() throws {
     let run = try ProbeRun("fit", 1, "epochs=1", "monitor=val/loss", "weights-only").succeeded()

@@ -207,8 +207,15 @@ public final class ModelCheckpoint: Callback {
 
   public override func onException(_ trainer: Trainer, _ error: any Error) {
     guard saveOnException, trainer.isGlobalZero, trainer.stage == .fit, !trainer.isSanityChecking,
-      trainer.progress.globalStep != savedStep, trainer.progress.globalStep > 0, trainer.strategy.isWholeOnRankZero
+      trainer.progress.globalStep != savedStep, trainer.progress.globalStep > 0
     else { return }
+    guard trainer.strategy.isWholeOnRankZero else {
+      let newest = savedStep < 0 ? nil : savedPath ?? lastPath
+      return trainer.announce(
+        "note: the state before the failure cannot be saved: every rank holds a part of it, and after a failure the "
+          + "others cannot be asked for theirs; "
+          + (newest.map { "the newest checkpoint is \($0)" } ?? "there is no earlier checkpoint, see everySteps"))
+    }
     var decision = decide(trainer, isEpochEnd: false, onlyLast: true)
     if keep != 0 { decision.path = path(trainer, isOwn: { $0 == self.bestPath }) }
     do {
