@@ -22,21 +22,22 @@ open class MixedPrecision: Precision {
   /// - Parameters:
   ///   - kind: `.bfloat16Mixed` or `.float16Mixed`.
   ///   - scaler: for `.float16Mixed`; a ``GradScaler`` with the usual options when left out.
-  public convenience init(_ kind: PrecisionKind, scaler: GradScaler? = nil) throws(ConfigurationError) {
+  public init(_ kind: PrecisionKind, scaler: GradScaler? = nil) throws(ConfigurationError) {
     switch kind {
-    case .float16Mixed: self.init(kind, .float16, scaler: scaler ?? GradScaler())
+    case .float16Mixed: (computeType, self.scaler) = (.float16, scaler ?? GradScaler())
     case .bfloat16Mixed:
       guard scaler == nil else {
         throw ConfigurationError(
           "precision", "precision '\(kind)' needs no loss scaling, and a GradScaler was given",
           suggestion: "leave the scaler out, or use '\(PrecisionKind.float16Mixed)'")
       }
-      self.init(kind, .bfloat16, scaler: nil)
+      (computeType, self.scaler) = (.bfloat16, nil)
     default:
       throw ConfigurationError(
         "precision", "'\(kind)' is not a mixed precision",
         suggestion: "give .bfloat16Mixed or .float16Mixed, or use TruePrecision")
     }
+    super.init(kind)
   }
 
   init(_ kind: PrecisionKind, _ computeType: DType, scaler: GradScaler?) {

@@ -10,16 +10,19 @@ open class TruePrecision: Precision {
   public let dtype: DType
 
   /// - Parameter dtype: `.float64`, `.bfloat16` or `.float16`.
-  public convenience init(_ dtype: DType) throws(ConfigurationError) {
+  public init(_ dtype: DType) throws(ConfigurationError) {
+    let kind: PrecisionKind
     switch dtype {
-    case .float64: self.init(.float64, dtype)
-    case .bfloat16: self.init(.bfloat16, dtype)
-    case .float16: self.init(.float16, dtype)
+    case .float64: kind = .float64
+    case .bfloat16: kind = .bfloat16
+    case .float16: kind = .float16
     default:
       throw ConfigurationError(
         "precision", "there is no precision that computes in \(dtype) alone",
         suggestion: dtype == .float32 ? "use Precision()" : "give .float64, .bfloat16 or .float16")
     }
+    self.dtype = dtype
+    super.init(kind)
   }
 
   init(_ kind: PrecisionKind, _ dtype: DType) {

@@ -4,6 +4,8 @@ extension Probe {
   /// The number format that the options ask for; `scaled` is float16 with a loss scale, also on the CPU.
   func precision() throws -> any PrecisionConvertible {
     guard let name = options["precision"] else { return UnspecifiedPrecision() }
+    if name == "own-mixed" { return try OwnMixedPrecision() }
+    if name == "own-true" { return try OwnTruePrecision() }
     guard name == "scaled" else { return name }
     return try MixedPrecision(
       .float16Mixed,

@@ -47,7 +47,7 @@ struct Probe {
     if options.has("watch") { callbacks.append(watcher) }
     if options.has("speak") { callbacks.append(HorovodSpeaker()) }
     return try Trainer(
-      strategy: strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
+      strategy: try strategy(), accelerator: options["accelerator"] ?? "cpu", devices: .count(options.devices),
       numNodes: options.int("nodes", 1), precision: try precision(),
       plugins: makePlugins() + (options.has("layer-sync-plugin") ? [SyncBatchNormalization()] : []),
       until: options.int("epochs").map { .epochs($0) }, maxSteps: options.int("steps"),
@@ -63,7 +63,7 @@ struct Probe {
       stateDictType: options["state"].flatMap { StateDictType(rawValue: $0) }, output: output)
   }
 
-  private func strategy() -> any StrategyConvertible {
+  private func strategy() throws -> any StrategyConvertible {
     if options["strategy"] == "horovod" { return horovod() }
     if let notice = options.double("notice") {
       return DDPStrategy(
@@ -78,6 +78,7 @@ struct Probe {
     case "recorded-ddp": RecordedDDP(recorder, startMethod: .relaunch)
     case "recorded-spawn": RecordedDDP(recorder, startMethod: .spawn)
     case "recorded-fork": RecordedDDP(recorder, startMethod: .fork)
+    case "own_bagua_by_name": try OwnBagua(named: "bytegrad")
     case let name?: name
     case nil: options.devices == 1 ? "single_device" : "ddp"
     }

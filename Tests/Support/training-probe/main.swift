@@ -7,6 +7,7 @@ guard let options = ProbeOptions(Array(CommandLine.arguments.dropFirst())) else 
   exit(64)
 }
 do {
+  try OwnStrategies.register()
   if options.scenario == "large" {
     try LargeModelProbe(options: options).run()
   } else if options.has("loops") {

@@ -56,15 +56,15 @@ open class BaguaStrategy: ParallelStrategy {
   /// Makes a strategy with an algorithm by name; see ``BaguaAlgorithm/named(_:_:)``.
   ///
   /// - Throws: `ConfigurationError` for names and values that are not known.
-  public convenience init(
+  public init(
     algorithm: String, _ options: [String: StrategyOption] = [:], flatten: Bool = true,
     bucketMegabytes: Double? = nil, timeout: Double = 1800, startMethod: StartMethod = .relaunch,
     processGroupBackend: ProcessGroupBackend? = nil
   ) throws(ConfigurationError) {
-    self.init(
-      algorithm: try BaguaAlgorithm.named(algorithm, options), flatten: flatten, bucketMegabytes: bucketMegabytes,
-      timeout: timeout, startMethod: startMethod,
-      processGroupBackend: processGroupBackend)
+    self.algorithm = try BaguaAlgorithm.named(algorithm, options)
+    self.flatten = flatten
+    self.bucketMegabytes = bucketMegabytes
+    super.init(timeout: timeout, startMethod: startMethod, processGroupBackend: processGroupBackend)
   }
 
   open override var strategyDescription: StrategyDescription {

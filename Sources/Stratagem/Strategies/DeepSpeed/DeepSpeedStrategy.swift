@@ -20,9 +20,7 @@ public import TorchOptim
 /// Gradients cross the ranks after every micro-batch in stages 2 and 3, as in DeepSpeed: accumulation saves no
 /// communication, and no memory is needed for whole gradients.
 open class DeepSpeedStrategy: ShardedStrategy {
-  private let configuration: Result<DeepSpeedConfig, ConfigurationError>
-  private let hasOwnConfig: Bool
-  private let lossScaling: LossScaling
+  private let given: GivenDeepSpeedConfig
   private let policy: ActivationCheckpointPolicy?
   /// The checkpointed layers in stage 0.
   private var checkpoints: ActivationCheckpoints?
@@ -40,7 +38,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
   public private(set) final var filledConfig: JSONValue?
 
   /// Makes a strategy from options; see ``DeepSpeedOptions`` for the others.
-  public convenience init(
+  public init(
     stage: Int = 2, offloadOptimizer: Bool = false, offloadParameters: Bool = false, nvmePath: String? = nil,
     timeout: Double = 1800, stallNotice: Double = 30, startMethod: StartMethod = .relaunch,
     processGroupBackend: ProcessGroupBackend? = nil
@@ -49,8 +47,10 @@ open class DeepSpeedStrategy: ShardedStrategy {
       stage: stage, offloadOptimizer: offloadOptimizer, offloadParameters: offloadParameters)
     if nvmePath != nil { (options.offloadOptimizerDevice, options.offloadParametersDevice) = (.nvme, .nvme) }
     options.nvmePath = nvmePath
-    self.init(
-      options: options, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
+    given = GivenDeepSpeedConfig(nil, options)
+    policy = nil
+    super.init(
+      precision: given.precision, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
       processGroupBackend: processGroupBackend)
   }
 
@@ -71,23 +71,10 @@ open class DeepSpeedStrategy: ShardedStrategy {
     checkpointIO: (any CheckpointIO)? = nil, devices: [Device]? = nil,
     clusterEnvironment: (any ClusterEnvironment)? = nil
   ) {
+    given = GivenDeepSpeedConfig(config, options)
     policy = activationCheckpointing
-    let path = ClusterEnvironments.processVariables[DeepSpeedStrategy.configVariable].flatMap { $0.isEmpty ? nil : $0 }
-    let source = config ?? path.map { .file($0) }
-    hasOwnConfig = source != nil
-    configuration = Result { () throws(ConfigurationError) in
-      try (source ?? .value(options.json)).read()
-    }
-    var own: Precision?
-    if case .success(let config) = configuration {
-      lossScaling = config.lossScaling
-      if config.float16 { own = LossScalingPrecision(config.lossScaling) }
-      if config.bfloat16 { own = Precision.make(.bfloat16Mixed) }
-    } else {
-      lossScaling = options.lossScaling
-    }
     super.init(
-      accelerator: accelerator, precision: precision ?? own, checkpointIO: checkpointIO, devices: devices,
+      accelerator: accelerator, precision: precision ?? given.precision, checkpointIO: checkpointIO, devices: devices,
       clusterEnvironment: clusterEnvironment, timeout: timeout, stallNotice: stallNotice, startMethod: startMethod,
       processGroupBackend: processGroupBackend)
   }
@@ -99,7 +86,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
   ///
   /// - Throws: `ConfigurationError` with everything that is wrong in it.
   public final var config: DeepSpeedConfig {
-    get throws(ConfigurationError) { try configuration.get() }
+    get throws(ConfigurationError) { try given.config.get() }
   }
 
   private var stage: Int { (try? config.zero.stage) ?? 0 }
@@ -118,14 +105,14 @@ open class DeepSpeedStrategy: ShardedStrategy {
     if startMethod != .relaunch { options["start"] = .text(startMethod.rawValue) }
     if let processGroupBackend { options["processGroupBackend"] = .text(processGroupBackend.rawValue) }
     var holdings = givenPlugins
-    holdings.allowsSamePrecision = hasOwnConfig
+    holdings.allowsSamePrecision = given.isGiven
     return StrategyDescription(
       name: "deepspeed", summary: "ZeRO: optimizer state, gradients and parameters partitioned over the ranks.",
       accelerators: [.cpu, .cuda], processes: .onePerDevice, options: options, holdings: holdings)
   }
 
   override func makePrecision(_ kind: PrecisionKind) -> Precision {
-    kind == .float16Mixed ? LossScalingPrecision(lossScaling) : super.makePrecision(kind)
+    kind == .float16Mixed ? LossScalingPrecision(given.lossScaling) : super.makePrecision(kind)
   }
 
   override func check(_ settings: TrainerSettings) throws(ConfigurationError) {
@@ -173,7 +160,7 @@ open class DeepSpeedStrategy: ShardedStrategy {
   /// Names once what the configuration asks for without an effect.
   private func tellIgnored() throws {
     let config = try config
-    var ignored = hasOwnConfig ? config.ignored : []
+    var ignored = given.isGiven ? config.ignored : []
     if config.activationCheckpointing.onCPU {
       let reason: String? =
         policy == nil
