@@ -131,6 +131,24 @@ struct ParameterStoreTests {
     #expect(try next[0].metrics.values("train/loss") == next[1].metrics.values("train/loss"))
   }
 
+  @Test("Checkpoints of a later model that is whole are single files again", arguments: [1, 2])
+  func laterModel(ranks: Int) throws {
+    let disk = try TemporaryFolder()
+    let options = ["deferred", "stages=fit,new,fit,save,read,validate", "val=17", "steps=4"]
+    let run = try Self.probe("sharded", ranks, options, config: Self.config(disk.path)).succeeded()
+    let names = run.folder.names(in: "checkpoints") + run.folder.names()
+    #expect(names.contains("last.ckpt") && names.contains("after.ckpt"))
+    for path in ["checkpoints/last.ckpt", "after.ckpt"] {
+      #expect(run.folder.names(in: path).isEmpty && run.folder.bytes(path) != nil, "\(path) is a file")
+    }
+    #expect(run.run.errors.components(separatedBy: "note: checkpoints are folders").count == 2, "\(run.run.errors)")
+    #expect(run.run.output.contains("a strategy that has run another module by now"), "\(run.run.output)")
+    // What is in it goes on.
+    try Self.probe(
+      "sharded", ranks, ["steps=8", "resume=\(run.folder.path)/after.ckpt"], config: DeepSpeedRun.config(3)
+    ).succeeded()
+  }
+
   @Test("A damaged checkpoint changes nothing")
   func damaged() throws {
     let disk = try TemporaryFolder()

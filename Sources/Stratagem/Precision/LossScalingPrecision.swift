@@ -79,5 +79,8 @@ public final class LossScalingPrecision: MixedPrecision {
 
   public override func state() -> ArchiveDictionary { lossScaler.state() }
 
-  public override func load(_ state: ArchiveDictionary) throws { try lossScaler.load(state) }
+  public override func load(_ state: ArchiveDictionary) throws {
+    try lossScaler.load(state)
+    found = [:]
+  }
 }

@@ -13,7 +13,7 @@ public import TorchOptim
 ///             backward(_:)             scales the loss, then computes the gradients
 /// per update: unscaleGradients(of:)    before onBeforeOptimizerStep and clipping
 ///             step(_:)                 the update, left out when gradients are not finite
-/// state() and load(_:)                 with checkpoints
+/// state() and load(_:)                 with checkpoints, and so that another fit begins as the first one did
 /// tearDown()
 /// ```
 ///

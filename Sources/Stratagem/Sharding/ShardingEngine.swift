@@ -227,8 +227,19 @@ public final class ShardingEngine {
     try parameterStore?.releaseBuffers()
   }
 
+  /// Lets go of a module that stayed in parts after its run.
+  func release() {
+    guard isKept else { return }
+    isKept = false
+    abandon(
+      "it is partitioned over the ranks since a run of a strategy that has run another module by now; save a checkpoint "
+        + "before, and load it into a new module")
+  }
+
   /// Leaves the module without asking the other ranks: what is partitioned cannot be read any more.
-  func abandon() {
+  func abandon(
+    _ reason: String = "it was partitioned over the ranks in a run that failed; load a checkpoint into a new module"
+  ) {
     guard isActive, !isKept else { return }
     for unit in units {
       for (index, parameter) in unit.parameters.enumerated() {
@@ -245,9 +256,7 @@ public final class ShardingEngine {
       for holder in parameter.holders {
         holder.wholeShape = parameter.shape
         holder.reader = { _ in
-          Tensor.failed(
-            operation: "reading '\(name)'",
-            message: "it was partitioned over the ranks in a run that failed; load a checkpoint into a new module")
+          Tensor.failed(operation: "reading '\(name)'", message: reason)
         }
       }
     }

@@ -37,6 +37,7 @@ open class ShardedStrategy: ParallelStrategy {
     if let engine, engine.isKept, engine.module === module {
       engine.isKept = false
     } else {
+      engine?.release()
       engine = nil
     }
     isFitting = stage == .fit

@@ -29,6 +29,8 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   private var transferTarget = Device.cpu
   /// The parameters, found once a run.
   public private(set) final var parameters: [AnyParameter] = []
+  /// The precision as the first fit found it.
+  private var initialPrecision: (owner: Precision, state: ArchiveDictionary)?
   /// What splits every step among several devices of this process; nil for one device.
   final var replicas: ReplicaGroup?
 
@@ -57,8 +59,13 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   /// How checkpoints are written: by rank 0 into one file, or by all ranks into a folder. Both kinds can be loaded whatever
   /// this says.
-  public final var stateDictType = StateDictType.full { didSet { isStateDictTypeGiven = true } }
-  final var isStateDictTypeGiven = false
+  public final var stateDictType: StateDictType {
+    get { givenStateDictType ?? chosenStateDictType ?? .full }
+    set { givenStateDictType = newValue }
+  }
+  private(set) final var givenStateDictType: StateDictType?
+  /// What suits the module of the run when nobody has said anything.
+  final var chosenStateDictType: StateDictType?
 
   /// The plugins the user gave, as opposed to those the trainer filled in.
   public let givenPlugins: StrategyHoldings
@@ -106,6 +113,7 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
 
   /// Remembers the module and lets go of what the run before left. Called at the start of every run.
   public final func connect(_ module: AnyLightningModule) {
+    if module !== self.module { chosenStateDictType = nil }
     self.module = module
     optimizers = []
     lightningOptimizers = []
@@ -136,11 +144,22 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
     if transferTarget != .cpu { module.to(transferTarget) }
     parameters = module.parameters()
     if stage == .fit {
+      try renewPrecision()
       try synchronizeModule()
       try setUpOptimizers()
       try configureModule()
     } else {
       try synchronizeModule()
+    }
+  }
+
+  /// Lets a fit begin with the loss scale, and whatever else the precision keeps, that the first one began with.
+  private func renewPrecision() throws {
+    guard let precision else { return }
+    if let initial = initialPrecision, initial.owner === precision {
+      if !initial.state.isEmpty { try precision.load(initial.state) }
+    } else {
+      initialPrecision = (precision, precision.state())
     }
   }
 

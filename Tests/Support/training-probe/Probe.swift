@@ -21,6 +21,7 @@ struct Probe {
     case "stages": try runStages(trainer)
     case "words": try evaluateWords(trainer)
     case "fit-twice": try fitTwice(trainer)
+    case "fit-again": try fitAgain(trainer)
     case "other-size": try changeSize(trainer)
     case "validate": report(trainer, try trainer.validate(makeModel(), makeData(trainer), from: options["from"]))
     case "predict": try predict(trainer)
@@ -194,7 +195,7 @@ struct Probe {
   }
 
   /// Prints a sum over the bits of all weights, so that ranks and runs can be compared to the bit.
-  private func reportWeights(_ trainer: Trainer, _ model: ProbeModel) throws {
+  func reportWeights(_ trainer: Trainer, _ model: ProbeModel) throws {
     print("weights of rank \(trainer.rank): \(try weightSum(of: model))")
   }
 

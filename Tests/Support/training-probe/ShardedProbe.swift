@@ -24,8 +24,9 @@ struct ShardedProbe {
   func run() throws {
     let trainer = try makeTrainer()
     TorchRuntime.manualSeed(3)
-    let model =
+    var model =
       options.has("deferred") ? try withDeferredInitialization { ShardedModel(options) } : ShardedModel(options)
+    var before: ShardedModel?
     for stage in options["stages"]?.split(separator: ",").map(String.init) ?? ["fit"] {
       switch stage {
       case "fit": try trainer.fit(model, train: loader(), validation: validation, resumeFrom: options["resume"])
@@ -36,6 +37,13 @@ struct ShardedProbe {
         let rows = try trainer.predict(model, LoaderDataModule(evaluation: loader(options.int("val", 12))))
         if trainer.isGlobalZero, let rows { print("rows \(try rows.to(.float64).array(as: Double.self))") }
       case "save": try trainer.saveCheckpoint(to: "\(options.folder)/after.ckpt")
+      case "new": (model, before) = (ShardedModel(options), model)
+      case "read":
+        do {
+          try withErrorScope { _ = before?(.ones([1, 4], dtype: .float64)) }
+        } catch {
+          print("failed: \(error)")
+        }
       case "print": print("rank \(trainer.rank): \(model.parameters().reduce(0) { $0 + $1.tensor.count }) elements")
       default: throw ProbeError(description: "unknown stage \(stage)")
       }

@@ -150,7 +150,9 @@ open class DeepSpeedStrategy: ShardedStrategy {
   // A run
   open override func setUp(_ stage: Stage) throws {
     if stage == .fit { try tellIgnored() }
-    if stage == .fit { endOffload() }
+    // The state of a module that stays in parts is kept until that module is trained again, or another one comes.
+    if stage == .fit || engine?.isKept != true || engine?.module !== module { endOffload() }
+    if stage == .fit { filledConfig = nil }
     try super.setUp(stage)
     guard stage == .fit else { return }
     (precision as? LossScalingPrecision)?.reduceOverflow = { [unowned self] in try reduceDecision($0, all: false) }
@@ -175,8 +177,9 @@ open class DeepSpeedStrategy: ShardedStrategy {
   private func setUpOffload() throws {
     let config = try config
     let isStored = optimizers.contains { $0.parameters.contains { $0.stored != nil } }
-    if let engine, engine.isDeferred, isStored, !isStateDictTypeGiven {
-      stateDictType = .sharded
+    let wasChosen = chosenStateDictType != nil
+    chosenStateDictType = engine?.isDeferred == true && isStored ? .sharded : nil
+    if chosenStateDictType != nil, givenStateDictType == nil, !wasChosen {
       module?.trainer?.announce(
         "note: checkpoints are folders in which every rank writes its part, as the model is on disk and never whole; "
           + "stateDictType: .full gives single files, which take memory for all of it")
