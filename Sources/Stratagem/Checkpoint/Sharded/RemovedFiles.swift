@@ -16,10 +16,11 @@ final class RemovedFiles: @unchecked Sendable {
 
   private init() {}
 
-  /// Removes the files of a folder, and the folder.
+  /// Removes the files of a folder, and the folder; of a link to one the link alone.
   ///
   /// - Parameter first: the file without which the others mean nothing; it goes first.
   func removeTree(_ path: String, beginningWith first: String? = nil) {
+    guard unlink(path) != 0 else { return }
     let names = Folder.names(in: path)
     var opened: [Int32] = []
     for name in names.filter({ $0 == first }) + names.filter({ $0 != first }) {

@@ -5,7 +5,7 @@ internal import Torch
 struct ShardManifest: Codable {
   static let fileName = "manifest.json"
   static let currentFormat = "stratagem-sharded-checkpoint"
-  static let currentVersion = 1
+  static let currentVersion = 2
 
   /// A file of tensors in safetensors format, written by one rank.
   struct File: Codable {
@@ -76,54 +76,32 @@ struct ShardManifest: Codable {
   let aliases: [String: String]
   let values: [Value]
 
+  /// The bytes of the file, which begin with a checksum of what follows it.
   func json() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return [UInt8](try encoder.encode(self))
+    return Self.sealed([UInt8](try encoder.encode(self)))
   }
 
   /// Reads a manifest and checks that it can be true.
+  ///
+  /// - Throws: ``CheckpointError`` that says what is wrong in it.
   init(json: [UInt8], path: String) throws {
     func damaged(_ what: String) -> CheckpointError {
-      CheckpointError(path: path, reason: "the manifest is damaged: \(what)")
+      CheckpointError(path: path, reason: "the manifest is damaged: \(what); load another checkpoint")
     }
+    if let fault = Self.faultOfSeal(json) { throw damaged(fault) }
     do {
       self = try JSONDecoder().decode(ShardManifest.self, from: Data(json))
     } catch { throw damaged("\(error)") }
     guard format == Self.currentFormat else { throw damaged("its format is '\(format)'") }
-    guard version <= Self.currentVersion, checksum == "crc32c" else {
+    guard version == Self.currentVersion, checksum == "crc32c" else {
       throw CheckpointError(
         path: path,
         reason: "it has version \(version) of the format with checksums '\(checksum)', this program reads version "
           + "\(Self.currentVersion) with crc32c; use a newer one")
     }
-    for file in files {
-      guard file.bytes >= 0, file.blockBytes > 0,
-        file.checksums.count == (file.bytes + file.blockBytes - 1) / file.blockBytes
-      else { throw damaged("the checksums of \(file.name) do not fit its size") }
-    }
-    for entry in tensors {
-      guard let dtype = DType(safetensors: entry.dtype) else {
-        throw damaged("'\(entry.key)' has type \(entry.dtype), which does not exist here")
-      }
-      var count = 1
-      for size in entry.shape {
-        let (product, overflow) = count.multipliedReportingOverflow(by: size)
-        guard size >= 0, !overflow, product < Int.max / 16 else {
-          throw damaged("'\(entry.key)' has no possible shape")
-        }
-        count = product
-      }
-      var next = 0
-      for piece in entry.pieces {
-        guard piece.start == next, piece.count >= 0, piece.count <= count - next, files.indices.contains(piece.file),
-          piece.offset >= 0, piece.offset <= files[piece.file].bytes,
-          piece.count * dtype.byteCount <= files[piece.file].bytes - piece.offset
-        else { throw damaged("the pieces of '\(entry.key)' do not make it up") }
-        next += piece.count
-      }
-      guard next == count else { throw damaged("'\(entry.key)' lacks elements from \(next) on") }
-    }
+    if let fault { throw damaged(fault) }
   }
 
   init(

@@ -80,8 +80,9 @@ struct ShardedFolder {
     RemovedFiles.shared.removeTree("\(path)/\(version)", beginningWith: ShardManifest.fileName)
   }
 
-  /// Removes the files of a folder, and the folder.
+  /// Removes the files of a folder, and the folder; of a link to one the link alone.
   static func removeTree(_ path: String) {
+    guard unlink(path) != 0 else { return }
     for name in Folder.names(in: path) { unlink("\(path)/\(name)") }
     rmdir(path)
   }

@@ -41,6 +41,14 @@ final class ShardedSource: TensorSource {
     guard case .dictionary(let common) = try TorchFile.load("\(folder)/\(manifest.common.name)") else {
       throw CheckpointError(path: path, reason: "\(manifest.common.name) holds no dictionary")
     }
+    let optimizers = common["optimizer_states"]?.listValue?.count ?? 0
+    for owner in manifest.tensors.compactMap(\.owner) + manifest.values.map(\.owner)
+    where owner.optimizer >= optimizers {
+      throw CheckpointError(
+        path: manifestPath,
+        reason: "it has the state '\(owner.state)' of '\(owner.parameter)' of optimizer \(owner.optimizer), but there "
+          + "are \(optimizers) optimizers in \(manifest.common.name)")
+    }
     var placeholders: [(ShardManifest.Entry, Tensor)] = []
     for entry in manifest.tensors {
       let placeholder = Tensor.empty(
@@ -166,10 +174,10 @@ final class ShardedSource: TensorSource {
           let count = min(end, last) - position
           let part = UnsafeMutableRawBufferPointer(rebasing: target[place..<place + count])
           if position == first && end >= last {
-            try Self.read(block, at: first, of: file, entry, into: part)
+            try read(block, at: first, of: file, entry, into: part)
           } else {
             let whole = UnsafeMutableRawBufferPointer(rebasing: buffer[..<(last - first)])
-            if buffered != block { try Self.read(block, at: first, of: file, entry, into: whole) }
+            if buffered != block { try read(block, at: first, of: file, entry, into: whole) }
             buffered = block
             part.copyMemory(from: UnsafeRawBufferPointer(rebasing: whole[position - first..<position - first + count]))
           }
@@ -179,29 +187,42 @@ final class ShardedSource: TensorSource {
     }
   }
 
-  private static func read(
+  private func read(
     _ block: Int, at offset: Int, of file: InputFile, _ entry: ShardManifest.File,
     into bytes: UnsafeMutableRawBufferPointer
   ) throws {
     try file.read(at: offset, into: bytes)
     guard BlockChecksums.checksum(of: UnsafeRawBufferPointer(bytes)) == entry.checksums[block] else {
+      let range = offset..<offset + bytes.count
       throw FileError(
         path: file.path,
-        reason: "is damaged: the checksum of bytes \(offset)..<\(offset + bytes.count) does not match; load another "
-          + "checkpoint, or get this file again")
+        reason: "is damaged: the checksum of bytes \(range) does not match (\(tensors(in: range, of: entry.name))); "
+          + "load another checkpoint, or get this file again")
     }
+  }
+
+  /// The tensors that lie in some bytes of a file, for errors.
+  private func tensors(in range: Range<Int>, of file: String) -> String {
+    let keys = manifest.tensors.filter { entry in
+      let size = DType(safetensors: entry.dtype)?.byteCount ?? 1
+      return entry.pieces.contains {
+        manifest.files[$0.file].name == file && range.overlaps($0.offset..<$0.offset + $0.count * size)
+      }
+    }.map { "'\($0.key)'" }
+    let shown = keys.prefix(3).joined(separator: ", ")
+    return keys.isEmpty ? "no tensor" : keys.count > 3 ? "\(shown) and \(keys.count - 3) more" : shown
   }
 
   func verify() throws {
     let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: manifest.files.map(\.blockBytes).max() ?? 1, alignment: 64)
+      byteCount: manifest.files.map { min($0.blockBytes, $0.bytes) }.max() ?? 1, alignment: 64)
     defer { buffer.deallocate() }
     for entry in manifest.files {
       let file = try InputFile("\(folder)/\(entry.name)")
       for block in entry.checksums.indices {
         let first = block * entry.blockBytes
         let count = min(entry.blockBytes, entry.bytes - first)
-        try Self.read(
+        try read(
           block, at: first, of: file, entry, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
       }
     }

@@ -145,10 +145,15 @@ struct ShardedDamageTests {
     let json = try folder.bytes(manifest)
     try folder.write(json.dropLast(10), manifest)
     #expect(failure().contains("manifest.json': the manifest is damaged"))
-    let text = String(decoding: json, as: UTF8.self)
-    try folder.write(Data(text.replacingOccurrences(of: #""start":12"#, with: #""start":13"#).utf8), manifest)
+    // What is whole and cannot be true.
+    func change(_ old: String, _ new: String) throws {
+      let text = ManifestText.unsealed(json)
+      #expect(text.contains(old), "\(old) in \(text)")
+      try folder.write(ManifestText.sealed(text.replacing(old, with: new, maxReplacements: 1)), manifest)
+    }
+    try change(#""start":12"#, #""start":13"#)
     #expect(failure().contains("the pieces of 'fc.weight' do not make it up"), "\(failure())")
-    try folder.write(Data(text.replacingOccurrences(of: #""version":1"#, with: #""version":9"#).utf8), manifest)
+    try change(#""version":2"#, #""version":9"#)
     #expect(failure().contains("it has version 9 of the format"))
     try folder.write(json, manifest)
     let common = try folder.bytes("a.ckpt/v1/common.ckpt")
