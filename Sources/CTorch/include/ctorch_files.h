@@ -5,6 +5,10 @@ CT_BEGIN
 /// (`O_DIRECT`). False when the file system cannot do what is asked for.
 bool ct_file_set_direct(int descriptor, bool direct);
 
+/// Lets two files or folders of one file system take each other's place in a single step. False, with the reason in
+/// `errno`, when that cannot be done; nothing has changed then.
+bool ct_file_exchange(const char *first, const char *second);
+
 /// Blocks of memory that a thread writes, in order, while the next ones are filled. For one thread that fills.
 typedef struct ct_block_writer_s *ct_block_writer;
 

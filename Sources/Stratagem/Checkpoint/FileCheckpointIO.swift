@@ -19,27 +19,16 @@ public struct FileCheckpointIO: CheckpointIO {
     RemovedFiles.shared.wait()
     try Folder.create(Folder.parent(of: path))
     let folder = ShardedFolder(path)
-    let aside = folder.isOwn ? try setAside(folder) : nil
-    do {
-      if let source = checkpoint.source {
-        try TorchFile.save(.dictionary(checkpoint.contents), to: folder.path) { try source.load($0) }
-      } else {
-        try TorchFile.save(.dictionary(checkpoint.contents), to: path)
-      }
-    } catch {
-      if let aside { rename(aside.path, folder.path) }
-      throw error
+    CheckpointLeftovers.remove(beside: folder.path)
+    // A sharded checkpoint is there until the file is.
+    let replacesFolder = folder.isOwn
+    let file = try AtomicFile(replacesFolder ? folder.path : path, replacesFolder: replacesFolder)
+    if let source = checkpoint.source {
+      try TorchFile.save(.dictionary(checkpoint.contents), to: file) { try source.load($0) }
+    } else {
+      try TorchFile.save(.dictionary(checkpoint.contents), to: file)
     }
-    try aside?.remove()
-  }
-
-  /// Moves a sharded checkpoint that a file takes the place of.
-  private func setAside(_ folder: ShardedFolder) throws -> ShardedFolder {
-    let aside = "\(folder.path).\(getpid()).old"
-    guard rename(folder.path, aside) == 0 else {
-      throw CheckpointError(path: folder.path, reason: "cannot be replaced: \(String(cString: strerror(errno)))")
-    }
-    return ShardedFolder(aside)
+    if let replaced = file.replacedFolder { try ShardedFolder(replaced).remove() }
   }
 
   /// - Throws: `FileError` when there is no such file or it is damaged.

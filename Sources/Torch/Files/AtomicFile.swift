@@ -1,9 +1,11 @@
+internal import CTorch
 import Glibc
 
 /// A file that appears under its name whole or not at all.
 ///
 /// The bytes go to a temporary file in the same folder; `commit` makes them durable and renames it over the old file.
-/// Until then, and after any failure, the old file is untouched. Without `commit` the temporary file is removed.
+/// Until then, and after any failure, the old file is untouched. Without `commit` the temporary file is removed; that of a
+/// process that was killed is removed by the next one that writes a file of this name.
 package final class AtomicFile {
   /// What writes bytes: the operating system, or a test's full disk.
   package typealias Write = (_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int
@@ -14,16 +16,24 @@ package final class AtomicFile {
   private let sink: FileSink
   /// What is on its way to the disk past the page cache; nil for a file whose bytes go through it.
   private var pipeline: BlockPipeline?
+  /// Where the folder is whose place the file took.
+  package private(set) var replacedFolder: String?
   private let temporaryPath: String
   private let folder: String
+  /// What the names of temporary files for it begin with.
+  private let prefix: String
+  private let replacesFolder: Bool
   private var descriptor: Int32
   private var committed = false
 
+  /// - Parameter replacesFolder: whether the file may take the place of a folder, which is then at ``replacedFolder``.
   package init(
-    _ path: String, writeBytes: @escaping Write = { Glibc.write($0, $1.baseAddress, $1.count) }
+    _ path: String, replacesFolder: Bool = false,
+    writeBytes: @escaping Write = { Glibc.write($0, $1.baseAddress, $1.count) }
   ) throws(FileError) {
     FileSizeLimit.makeErrors()
     self.path = path
+    self.replacesFolder = replacesFolder
     let slash = path.lastIndex(of: "/")
     let name = slash.map { String(path[path.index(after: $0)...]) } ?? path
     try Self.refuseDevice(path)
@@ -31,16 +41,12 @@ package final class AtomicFile {
     guard !name.isEmpty, name != ".", name != ".." else {
       throw FileError(path: path, reason: "cannot be written: a path that ends in a file name is needed")
     }
-    var status = stat()
-    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+    if !replacesFolder, Self.isFolder(path) {
       throw FileError(path: path, reason: "cannot be written: it is a directory")
     }
-    let mark = String(UInt64.random(in: 0 ... .max), radix: 36)
-    temporaryPath = "\(folder)/.\(name.prefix(64)).\(getpid()).\(mark).tmp"
-    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      throw FileError(path: path, action: "cannot create a file in the folder \(folder)", code: errno)
-    }
+    prefix = TemporaryFile.prefix(of: name)
+    (temporaryPath, descriptor) = try TemporaryFile.create(in: folder, prefix: prefix, for: path)
+    TemporaryFile.removeLeftovers(in: folder, prefix: prefix)
     sink = FileSink(descriptor, writeBytes: writeBytes)
   }
 
@@ -101,11 +107,11 @@ package final class AtomicFile {
     pipeline = nil
     try check(needed: byteCount)
     try perform("cannot be written to the disk") { fsync(descriptor) }
-    let closing = descriptor
-    descriptor = -1
-    try perform("cannot be written to the disk") { close(closing) }
-    try perform("cannot be replaced") { rename(temporaryPath, path) }
+    try takePlace()
     committed = true
+    // Not before: its lock says that the temporary file is in use. What the system has to say of the bytes it has said.
+    close(descriptor)
+    descriptor = -1
     // The new name is durable once its folder is; a file system that cannot do this has nothing to do.
     let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard directory >= 0 else { return }
@@ -113,6 +119,30 @@ package final class AtomicFile {
     if fsync(directory) != 0, errno != EINVAL, errno != EROFS {
       throw FileError(path: path, action: "was written, but its folder \(folder) cannot be made durable", code: errno)
     }
+  }
+
+  private func takePlace() throws(FileError) {
+    guard replacesFolder, Self.isFolder(path) else {
+      return try perform("cannot be replaced") { rename(temporaryPath, path) }
+    }
+    if Self.exchange(temporaryPath, path) {
+      replacedFolder = temporaryPath
+      return
+    }
+    // A file system without that has a moment at which neither is there.
+    let aside = TemporaryFile.path(in: folder, prefix: prefix)
+    try perform("cannot be replaced") { rename(path, aside) }
+    replacedFolder = aside
+    try perform("cannot be replaced") { rename(temporaryPath, path) }
+  }
+
+  /// Lets two files or folders take each other's place in a single step; false, and nothing has changed, where the file
+  /// system cannot do that.
+  package static func exchange(_ first: String, _ second: String) -> Bool { ct_file_exchange(first, second) }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
   private func perform(_ action: String, _ body: () -> Int32) throws(FileError) {

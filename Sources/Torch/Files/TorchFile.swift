@@ -20,10 +20,9 @@ public enum TorchFile {
   ///
   /// - Parameter load: makes a tensor of the same shape and type for one on the meta device.
   package static func save(
-    _ value: ArchiveValue, to path: String, loading load: @escaping (Tensor) throws -> Tensor
-  ) throws {
-    let plan = try StoragePlan(value, path: path, load: load)
-    try save(value, to: AtomicFile(path), plan: plan)
+    _ value: ArchiveValue, to file: AtomicFile, loading load: @escaping (Tensor) throws -> Tensor
+  ) throws(FileError) {
+    try save(value, to: file, plan: StoragePlan(value, path: file.path, load: load))
   }
 
   private static func save(_ value: ArchiveValue, to file: AtomicFile, plan: StoragePlan) throws(FileError) {

@@ -64,6 +64,38 @@ import Torch
     #expect(try folder.names.isEmpty)
   }
 
+  @Test func whatAKilledProcessLeftIsRemoved() throws {
+    for name in [".a.txt.7.x1.tmp", ".a.txt.notes.tmp", ".a.txt.7.x1.y.tmp", ".b.txt.7.x1.tmp"] {
+      _ = try folder.write([1], name)
+    }
+    let living = try AtomicFile(folder.file("a.txt"))
+    living.append([1])
+    let file = try AtomicFile(folder.file("a.txt"))
+    file.append([2])
+    try file.commit()
+    try living.commit()
+    #expect(try folder.names == [".a.txt.7.x1.y.tmp", ".a.txt.notes.tmp", ".b.txt.7.x1.tmp", "a.txt"])
+    #expect(try contents(of: folder.file("a.txt")) == [1])
+  }
+
+  @Test func aFolderIsThereUntilTheFileIs() throws {
+    try FileManager.default.createDirectory(atPath: folder.file("a"), withIntermediateDirectories: true)
+    _ = try folder.write([1], "a/inside")
+    do {
+      let file = try AtomicFile(folder.file("a"), replacesFolder: true)
+      file.append([2])
+      #expect(FileManager.default.fileExists(atPath: folder.file("a/inside")))
+    }
+    #expect(try folder.names == ["a"])
+    let file = try AtomicFile(folder.file("a"), replacesFolder: true)
+    file.append([2])
+    try file.commit()
+    #expect(try contents(of: folder.file("a")) == [2])
+    let replaced = try #require(file.replacedFolder)
+    #expect(FileManager.default.fileExists(atPath: replaced + "/inside"))
+    #expect(try folder.names.count == 2)
+  }
+
   @Test func impossiblePlacesAreNamed() throws {
     func save(_ path: String) -> String? { reason { () throws(FileError) in try TorchFile.save(1, to: path) } }
     #expect(save(folder.path) == "cannot be written: it is a directory")

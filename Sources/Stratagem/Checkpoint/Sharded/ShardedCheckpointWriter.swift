@@ -31,6 +31,9 @@ struct ShardedCheckpointWriter {
   func plan(_ checkpoint: Checkpoint, for path: String) throws -> ShardedCheckpointPlan? {
     let parts = CheckpointParts(checkpoint.contents)
     let (items, aliases) = items(of: parts, checkpoint)
+    if let (key, _) = Dictionary(grouping: items, by: { "\($0.key)" }).first(where: { $0.value.count > 1 }) {
+      throw CheckpointError(path: path, reason: "cannot be written: two of its tensors are named '\(key)'; rename one")
+    }
     var place: ShardedCheckpointPlan.Place?
     do {
       let started = try ranks.together(path) { () -> Start in
@@ -125,6 +128,7 @@ struct ShardedCheckpointWriter {
     // The new version may need what the one before the last took.
     RemovedFiles.shared.wait()
     let folder = ShardedFolder(path)
+    CheckpointLeftovers.remove(beside: folder.path)
     var root = folder.path
     if ShardedFolder.isFolder(root) {
       let others = Folder.names(in: root)
@@ -135,8 +139,7 @@ struct ShardedCheckpointWriter {
             + "\(others.count > 1 ? ", ..." : "")); choose another path")
       }
     } else if Folder.exists(root) {
-      let name = root.split(separator: "/").last.map(String.init) ?? root
-      root = "\(Folder.parent(of: root))/.\(name).\(getpid()).tmp"
+      root = CheckpointLeftovers.path(beside: root)
     }
     let place = ShardedCheckpointPlan.Place(root: root, version: ShardedFolder(root).nextVersion)
     try Folder.create(place.folder)
@@ -203,7 +206,11 @@ struct ShardedCheckpointWriter {
     try ShardedFolder(place.root).publish(place.version)
     let target = ShardedFolder(path).path
     guard place.root != target else { return }
-    // A file was in the way.
+    // A file was in the way. It is the checkpoint until this one is.
+    if AtomicFile.exchange(place.root, target) {
+      unlink(place.root)
+      return
+    }
     unlink(target)
     guard rename(place.root, target) == 0 else {
       throw CheckpointError(path: path, reason: "cannot be replaced: \(String(cString: strerror(errno)))")
