@@ -5,6 +5,10 @@ extension PickleReader {
     if classes.contains(where: { module == $0 || module.hasPrefix($0 + ".") }) { return .instance("\(module).\(name)") }
     if module == "_codecs" { throw refused("a Python bytes object") }
     let types = ["uint", "int", "float", "bfloat", "complex", "quint", "qint"]
+    // What has such a type is named by those who know the key.
+    if module == "torch", !classes.isEmpty, types.contains(where: { name.hasPrefix($0) }) {
+      return .name("torch.\(name)")
+    }
     if module == "torch", name.hasSuffix("Storage") || types.contains(where: { name.hasPrefix($0) }) {
       throw refused("tensors of torch.\(name), a type that Stratagem does not have")
     }

@@ -1,6 +1,7 @@
 extension PickleReader {
   /// Turns what was built into a value. A container is turned once, however often it is referred to.
   mutating func finish(_ object: Object, trail: inout [String]) throws(FileError) -> ArchiveValue {
+    valueCount += 1
     switch object {
     case .none: return .none
     case .bool(let value): return .bool(value)
@@ -18,7 +19,11 @@ extension PickleReader {
   }
 
   private mutating func finish(container index: Int, trail: inout [String]) throws(FileError) -> ArchiveValue {
-    if let finished = containers[index].finished { return finished }
+    if let finished = containers[index].finished {
+      try count(containers[index].valueCount)
+      return finished
+    }
+    let countBefore = valueCount
     guard trail.count < Pickle.maximumDepth else {
       throw refused("values that are nested more than \(Pickle.maximumDepth) deep or contain themselves")
     }
@@ -32,7 +37,16 @@ extension PickleReader {
       result = .dictionary(try finish(dictionary: container, trail: &trail))
     }
     containers[index].finished = result
+    containers[index].valueCount = valueCount - countBefore
     return result
+  }
+
+  /// Counts values that are there once more. Who walks through all values must come to an end.
+  private mutating func count(_ more: Int) throws(FileError) {
+    valueCount += more
+    guard valueCount <= max(1 << 20, 16 * bytes.count) else {
+      throw refused("containers that refer to others so often that there would be over \(valueCount) values")
+    }
   }
 
   private mutating func finish(elements: [Object], trail: inout [String]) throws(FileError) -> [ArchiveValue] {

@@ -41,6 +41,8 @@ struct PickleReader {
     /// Elements; for dictionaries keys and values in turn.
     var items: [Object] = []
     var finished: ArchiveValue?
+    /// The values in it, those in containers in it included.
+    var valueCount = 0
   }
 
   private typealias Operation = Pickle.Operation
@@ -54,6 +56,8 @@ struct PickleReader {
   private var position = 0
   /// Entries that were copied from one dictionary to another; bounded, as a few bytes can ask for many.
   var copiedCount = 0
+  /// The values that there are so far, as often as they are referred to.
+  var valueCount = 0
   private var start = 0
   var containers: [Container] = []
   private var stack: [Object] = []

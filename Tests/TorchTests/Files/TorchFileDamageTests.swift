@@ -127,6 +127,18 @@ import Torch
     #expect(try load(zipArchive([("a/data.pkl", deep)])).reason?.contains("nested more than 200") == true)
   }
 
+  /// Lists that hold the one before twice: a walk through the values would not come to an end.
+  @Test func listsThatDoubleAreRefused() throws {
+    var pickle = Array("]q".utf8) + [0, 0x30]
+    for number in UInt8(1)...60 {
+      pickle += Array("]q".utf8) + [number] + Array("(h".utf8) + [number - 1] + Array("h".utf8) + [number - 1]
+      pickle += Array("e0".utf8)
+    }
+    pickle += Array("h".utf8) + [60, 0x2E]
+    let reason = try load(zipArchive([("a/data.pkl", pickle)])).reason
+    #expect(reason?.contains("refer to others so often") == true, "\(reason ?? "loaded")")
+  }
+
   /// `OrderedDict((d, d))` twice as large each time.
   @Test func dictionariesThatDoubleAreRefused() throws {
     let double = "ccollections\nOrderedDict\n(h\0h\0tRq\0"
