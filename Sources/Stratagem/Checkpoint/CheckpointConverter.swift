@@ -27,13 +27,18 @@ package struct CheckpointConverter {
   ///   - weightsOnly: leave out what is needed to go on training.
   package init(_ path: String, weightsOnly: Bool = false) throws {
     var checkpoint = try Checkpoint.open(path)
+    if !weightsOnly, let lack = checkpoint.source?.lackOfState {
+      throw CheckpointError(path: path, reason: "\(lack); give --weights-only to convert the weights")
+    }
     if weightsOnly {
       for key in ["optimizer_states", "lr_schedulers", "callbacks", "stratagem"] { checkpoint[key] = nil }
     }
     self.checkpoint = checkpoint
   }
 
+  /// Writes the checkpoint, after the checksums that reading it does not compare were compared.
   package func write(to path: String, as format: Format) throws {
+    if let source = checkpoint.source { try source.verify(part: 0, of: 1) }
     try withErrorScope {
       switch format {
       case .ckpt: try FileCheckpointIO().save(checkpoint, to: path)

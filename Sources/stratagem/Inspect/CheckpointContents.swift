@@ -43,7 +43,7 @@ struct CheckpointContents {
       metadata = [:]
       self.archive = archive
       folder = nil
-    case .sharded, .distributed, .deepSpeed:
+    case .safetensorsFolder, .sharded, .distributed, .deepSpeed:
       let checkpoint = try Checkpoint.open(path)
       byteCount = checkpoint.source?.byteCount ?? 0
       format = checkpoint.source?.format ?? ""

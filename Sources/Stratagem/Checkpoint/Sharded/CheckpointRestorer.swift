@@ -46,7 +46,7 @@ final class CheckpointRestorer {
     _ = try ranks.together(path) { () -> Bool in
       try withErrorScope {
         // Of a checksum over a tensor no rank that reads a part can tell anything.
-        if !placements.isEmpty { try checkpoint.source?.verify(part: ranks.rank, of: worldSize) }
+        try checkpoint.source?.verify(part: ranks.rank, of: worldSize)
         var requests: [TensorRequest] = []
         try collectWeights(of: module, &requests)
         if let optimizers, let states = checkpoint["optimizer_states"]?.listValue, states.count == optimizers.count {

@@ -8,12 +8,12 @@ final class AssembledTensors {
     let start: Int
     let count: Int
     /// The tensor that holds them, and the first of its elements.
-    let part: any ArchivedTensor
+    let part: any TensorPart
     let offset: Int
   }
 
   private let path: String
-  private var tensors: [ObjectIdentifier: (placeholder: Tensor, segments: [Segment])] = [:]
+  private var tensors: [ObjectIdentifier: (placeholder: Tensor, name: String, segments: [Segment])] = [:]
 
   init(path: String) { self.path = path }
 
@@ -37,7 +37,7 @@ final class AssembledTensors {
         path: path,
         reason: "'\(name)' of shape \(shape) is not whole: its files hold \(next) of \(placeholder.count) elements")
     }
-    tensors[ObjectIdentifier(placeholder)] = (placeholder, sorted)
+    tensors[ObjectIdentifier(placeholder)] = (placeholder, name, sorted)
     return placeholder
   }
 
@@ -45,33 +45,48 @@ final class AssembledTensors {
 
   func read(_ requests: [TensorRequest]) throws {
     for request in requests {
-      guard let segments = tensors[ObjectIdentifier(request.placeholder)]?.segments else {
+      guard let (_, name, segments) = tensors[ObjectIdentifier(request.placeholder)] else {
         throw CheckpointError(path: path, reason: "a tensor is wanted that is not in it")
       }
       let size = request.placeholder.dtype.byteCount
       for segment in segments {
         let wanted = request.range.clamped(to: segment.start..<segment.start + segment.count)
         guard !wanted.isEmpty else { continue }
-        let (archive, tensor) = try segment.part.open()
         let first = segment.offset + wanted.lowerBound - segment.start
-        guard tensor.dtype == request.placeholder.dtype, first + wanted.count <= tensor.count else {
-          throw FileError(
-            path: archive.path,
-            reason: "holds \(tensor.dtype) of shape \(tensor.shape) where other numbers are expected")
-        }
         let place = (wanted.lowerBound - request.range.lowerBound) * size
         try request.target.withUnsafeMutableBytes { bytes in
           let part = UnsafeMutableRawBufferPointer(rebasing: bytes[place..<place + wanted.count * size])
-          try archive.read(tensor, first..<first + wanted.count, into: part)
+          try segment.part.read(first..<first + wanted.count, of: name, request.placeholder.dtype, into: part)
         }
       }
     }
   }
 }
 
+/// A tensor that holds a part of another one.
+protocol TensorPart {
+  /// Reads some of its elements.
+  ///
+  /// - Parameters:
+  ///   - name: the tensor that it is a part of, for errors.
+  ///   - bytes: as many as the elements take.
+  func read(_ range: Range<Int>, of name: String, _ dtype: DType, into bytes: UnsafeMutableRawBufferPointer) throws
+}
+
 /// A tensor of an archive, which may have to be opened first.
-protocol ArchivedTensor {
+protocol ArchivedTensor: TensorPart {
   func open() throws -> (archive: TorchArchive, tensor: Tensor)
+}
+
+extension ArchivedTensor {
+  func read(_ range: Range<Int>, of name: String, _ dtype: DType, into bytes: UnsafeMutableRawBufferPointer) throws {
+    let (archive, tensor) = try open()
+    guard tensor.dtype == dtype, range.upperBound <= tensor.count else {
+      throw FileError(
+        path: archive.path, reason: "holds \(tensor.dtype) of shape \(tensor.shape) where '\(name)' is expected")
+    }
+    try archive.read(tensor, range, into: bytes)
+  }
 }
 
 /// A tensor of an archive that is open.

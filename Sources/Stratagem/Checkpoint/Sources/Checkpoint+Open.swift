@@ -21,6 +21,9 @@ extension Checkpoint {
     case .safetensors(let file):
       let source = try SafetensorsSource(file)
       return Checkpoint(["state_dict": .dictionary(ArchiveDictionary(source.state))], source: source)
+    case .safetensorsFolder(let folder):
+      let source = try SafetensorsFolderSource(folder)
+      return Checkpoint(["state_dict": .dictionary(ArchiveDictionary(source.state))], source: source)
     case .sharded(let version, let root):
       let source = try ShardedSource(version: version, path: root)
       return Checkpoint(source.contents, source: source)
@@ -28,6 +31,10 @@ extension Checkpoint {
       let source = try DistributedSource(folder)
       return Checkpoint(source.contents, source: source)
     case .deepSpeed(let folder):
+      if let kind = DeepSpeedWeightsSource.kind(of: Folder.names(in: folder)) {
+        let source = try DeepSpeedWeightsSource(folder, kind)
+        return Checkpoint(try loadingRest(of: source.contents, from: source), source: source)
+      }
       let source = try DeepSpeedSource(folder)
       return Checkpoint(try loadingRest(of: source.contents, from: source), source: source)
     }

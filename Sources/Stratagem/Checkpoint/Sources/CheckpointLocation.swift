@@ -6,6 +6,8 @@ package enum CheckpointLocation: Equatable {
   /// A file of `torch.save`.
   case torchFile(String)
   case safetensors(String)
+  /// A folder of safetensors files that belong together.
+  case safetensorsFolder(String)
   /// The folder of a version, and that of the checkpoint.
   case sharded(version: String, root: String)
   /// A folder of PyTorch's distributed checkpoints.
@@ -17,7 +19,7 @@ package enum CheckpointLocation: Equatable {
   package var isFolder: Bool {
     switch self {
     case .torchFile, .safetensors: false
-    case .sharded, .distributed, .deepSpeed: true
+    case .safetensorsFolder, .sharded, .distributed, .deepSpeed: true
     }
   }
 
@@ -50,7 +52,7 @@ package enum CheckpointLocation: Equatable {
   private static func isPart(_ name: String) -> Bool {
     [
       ShardManifest.fileName, ShardedFolder.commonName, ShardedFolder.pointer, ".metadata", "meta.pt",
-      "zero_to_fp32.py",
+      "zero_to_fp32.py", SafetensorsFolderSource.indexName,
     ]
     .contains(name)
       || name.hasPrefix("rank-") && name.hasSuffix(".safetensors") || name.hasSuffix(".distcp")
@@ -65,6 +67,7 @@ package enum CheckpointLocation: Equatable {
     if let version = ShardedFolder(path).latest { return .sharded(version: "\(path)/\(version)", root: path) }
     if Folder.exists("\(path)/.metadata") { return .distributed(path) }
     if hasDeepSpeedFiles(path) { return .deepSpeed(path) }
+    if SafetensorsFolderSource.isIn(Folder.names(in: path)) { return .safetensorsFolder(path) }
     if let file = try? InputFile("\(path)/latest"), file.byteCount < 4096, let bytes = try? file.readAll() {
       let tag = String(decoding: bytes, as: UTF8.self).prefix { !$0.isNewline }
       if !tag.isEmpty, hasDeepSpeedFiles("\(path)/\(tag)") { return .deepSpeed("\(path)/\(tag)") }
@@ -73,7 +76,7 @@ package enum CheckpointLocation: Equatable {
   }
 
   private static func hasDeepSpeedFiles(_ path: String) -> Bool {
-    Folder.names(in: path).contains { $0.hasSuffix("_model_states.pt") }
+    Folder.names(in: path).contains { $0.hasSuffix("_model_states.pt") || $0.hasSuffix("-model_states.pt") }
   }
 
   /// Why a folder is no checkpoint.
@@ -95,12 +98,14 @@ package enum CheckpointLocation: Equatable {
     }
     return
       "the folder is no checkpoint: it has neither '\(ShardedFolder.pointer)' with a version of a sharded checkpoint, "
-      + "nor '.metadata' (PyTorch), nor '*_model_states.pt' (DeepSpeed)"
+      + "nor '.metadata' (PyTorch), nor '*_model_states.pt' (DeepSpeed), nor "
+      + "'\(SafetensorsFolderSource.indexName)' (Hugging Face)"
   }
 
   private var word: String {
     switch self {
     case .torchFile, .safetensors: "a file"
+    case .safetensorsFolder: "safetensors in several files"
     case .sharded: "sharded"
     case .distributed: "distributed checkpoint of PyTorch"
     case .deepSpeed: "DeepSpeed"

@@ -29,8 +29,9 @@ final class DeepSpeedSource: TensorSource {
     if let parallel = names.first(where: { $0.contains("mp_rank_01") }) {
       throw CheckpointError(
         path: folder,
-        reason: "it is of a model that tensor parallelism cut into parts (\(parallel)); merge them with "
-          + "DeepSpeed first")
+        reason:
+          "it is of a model that tensor parallelism cut into parts (\(parallel)); no file says how: merge them in "
+          + "the program that trained it")
     }
     models = try Self.archives(names, ending: "_model_states.pt", in: folder)
     states = try Self.archives(names, ending: "_optim_states.pt", in: folder)

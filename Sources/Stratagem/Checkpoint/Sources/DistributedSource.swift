@@ -21,8 +21,12 @@ final class DistributedSource: TensorSource {
 
   /// An archive within a file.
   private final class Part: ArchivedTensor {
+    /// The tensor or object that it is of.
+    let name: String
     let path: String
     let range: Range<Int>
+    /// The shape that its tensor has to have.
+    var shape: [Int]?
     private let cache: Cache
 
     /// The archive that was opened last: neighbouring elements are mostly in the same.
@@ -31,7 +35,8 @@ final class DistributedSource: TensorSource {
       var archive: TorchArchive?
     }
 
-    init(_ path: String, _ range: Range<Int>, _ cache: Cache) {
+    init(_ name: String, _ path: String, _ range: Range<Int>, _ cache: Cache) {
+      self.name = name
       self.path = path
       self.range = range
       self.cache = cache
@@ -39,7 +44,7 @@ final class DistributedSource: TensorSource {
 
     func archive() throws -> TorchArchive {
       if cache.part === self, let archive = cache.archive { return archive }
-      let archive = try TorchArchive(InputFile(path, part: range))
+      let archive = try named { try TorchArchive(InputFile(path, part: range)) }
       cache.part = self
       cache.archive = archive
       return archive
@@ -47,10 +52,27 @@ final class DistributedSource: TensorSource {
 
     func open() throws -> (archive: TorchArchive, tensor: Tensor) {
       let archive = try archive()
-      guard let tensor = archive.value.tensorValue else {
-        throw FileError(path: path, reason: "holds no tensor at byte \(range.lowerBound)")
+      guard let tensor = archive.value.tensorValue, tensor.shape == shape ?? tensor.shape else {
+        throw error("there is no tensor of shape \(shape ?? [])")
       }
       return (archive, tensor)
+    }
+
+    /// An object that is no tensor.
+    func object() throws -> ArchiveValue { try named { try TorchFile.load(InputFile(path, part: range)) } }
+
+    func verify() throws {
+      let archive = try archive()
+      try named { try archive.verify() }
+    }
+
+    func error(_ what: String) -> CheckpointError {
+      CheckpointError(path: path, reason: "the part of '\(name)' at byte \(range.lowerBound) cannot be read: \(what)")
+    }
+
+    /// Does something whose failure says which value it is of.
+    private func named<Value>(_ body: () throws -> Value) throws -> Value {
+      do { return try body() } catch let failure as FileError { throw error(failure.reason) }
     }
   }
 
@@ -72,14 +94,17 @@ final class DistributedSource: TensorSource {
       let path = paths[name] ?? [.string(name)]
       let value: ArchiveValue
       if let shape = Self.sizes(description["size"]), let chunks = description["chunks"]?.listValue {
-        guard let dtype = Self.dtype(description) else { throw damaged("the type of '\(name)' does not exist here") }
+        guard TensorBox(offsets: shape.map { _ in 0 }, sizes: shape, in: shape) != nil else {
+          throw damaged("'\(name)' has no possible shape (\(shape))")
+        }
+        let dtype = try Self.dtype(name, description, metadataPath)
         value = .tensor(
-          try tensors.add(name, shape: shape, dtype: dtype, try segments(name, shape, chunks, metadataPath)))
+          try tensors.add(name, shape: shape, dtype: dtype, try segments(name, shape, dtype, chunks, metadataPath)))
       } else {
         guard let part = parts[PartKey(name: name, offset: nil)] else {
           throw damaged("'\(name)' is described, but it is in no file")
         }
-        value = try TorchFile.load(InputFile(part.path, part: part.range))
+        value = try part.object()
       }
       tree.set(value, at: path)
     }
@@ -101,8 +126,15 @@ final class DistributedSource: TensorSource {
         let offset = pair[1]["offset"]?.intValue, let length = pair[1]["length"]?.intValue, offset >= 0, length >= 0,
         offset <= Int.max - length
       else { throw CheckpointError(path: "\(folder)/.metadata", reason: "it has a place of a tensor that is none") }
+      if let transforms = pair[1]["transform_descriptors"]?.listValue, !transforms.isEmpty {
+        throw CheckpointError(
+          path: "\(folder)/.metadata",
+          reason: "'\(name)' was changed on its way to the file, which is not undone here "
+            + "(\(transforms.compactMap(\.stringValue).joined(separator: ", "))); save it without extensions of the writer"
+        )
+      }
       parts[PartKey(name: name, offset: sizes(pair[0]["offset"]))] = Part(
-        "\(folder)/\(file)", offset..<offset + length, cache)
+        name, "\(folder)/\(file)", offset..<offset + length, cache)
     }
     return parts
   }
@@ -125,15 +157,21 @@ final class DistributedSource: TensorSource {
     return sizes.count == list.count && sizes.allSatisfy { $0 >= 0 } ? sizes : nil
   }
 
-  private static func dtype(_ description: ArchiveValue) -> DType? {
+  private static func dtype(_ key: String, _ description: ArchiveValue, _ path: String) throws -> DType {
     let properties = description["properties"]
     let name = properties?["state"]?.listValue?.first?.stringValue ?? properties?["dtype"]?.stringValue
-    return DType.allCases.first { "torch.\($0)" == name }
+    guard let dtype = DType.allCases.first(where: { "torch.\($0)" == name }) else {
+      throw CheckpointError(
+        path: path,
+        reason: "'\(key)' is a tensor of \(name ?? "no type"), which Stratagem does not have; leave it out, or convert "
+          + "it in Python before it is saved")
+    }
+    return dtype
   }
 
   /// The elements of a tensor by the boxes that were saved of it.
   private func segments(
-    _ name: String, _ shape: [Int], _ chunks: [ArchiveValue], _ metadataPath: String
+    _ name: String, _ shape: [Int], _ dtype: DType, _ chunks: [ArchiveValue], _ metadataPath: String
   ) throws -> [AssembledTensors.Segment] {
     var segments: [AssembledTensors.Segment] = []
     for chunk in chunks {
@@ -144,6 +182,10 @@ final class DistributedSource: TensorSource {
       guard let part = parts[PartKey(name: name, offset: offsets)] else {
         throw CheckpointError(path: metadataPath, reason: "a part of '\(name)' at \(offsets) is in no file")
       }
+      guard box.count <= part.range.count / dtype.byteCount else {
+        throw part.error("it has \(part.range.count) bytes, too few for \(box.count) numbers of \(dtype)")
+      }
+      part.shape = sizes
       for run in box.runs {
         segments.append(.init(start: run.start, count: run.count, part: part, offset: run.offset))
       }
@@ -153,5 +195,10 @@ final class DistributedSource: TensorSource {
 
   func holds(_ placeholder: Tensor) -> Bool { tensors.holds(placeholder) }
   func read(_ requests: [TensorRequest]) throws { try tensors.read(requests) }
-  func verify() throws { for part in parts.values { try part.archive().verify() } }
+  func verify() throws { try verify(part: 0, of: 1) }
+
+  func verify(part: Int, of count: Int) throws {
+    let sorted = parts.values.sorted { ($0.path, $0.range.lowerBound) < ($1.path, $1.range.lowerBound) }
+    for number in stride(from: part, to: sorted.count, by: count) { try sorted[number].verify() }
+  }
 }

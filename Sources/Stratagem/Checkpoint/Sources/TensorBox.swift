@@ -16,11 +16,17 @@ struct TensorBox {
   /// Dimensions from this one on are together in both.
   private let inner: Int
 
-  /// Nil for a box that does not lie within the tensor.
+  /// Nil for a box that does not lie within the tensor, and for one with more elements than there can be.
   init?(offsets: [Int], sizes: [Int], in shape: [Int]) {
     guard offsets.count == shape.count, sizes.count == shape.count,
       shape.indices.allSatisfy({ offsets[$0] <= shape[$0] && sizes[$0] <= shape[$0] - offsets[$0] })
     else { return nil }
+    var bound = 1
+    for size in shape {
+      let (product, overflow) = bound.multipliedReportingOverflow(by: max(size, 1))
+      guard size >= 0, !overflow, product < Int.max / 16 else { return nil }
+      bound = product
+    }
     self.offsets = offsets
     self.sizes = sizes
     var strides = [Int](repeating: 1, count: shape.count)

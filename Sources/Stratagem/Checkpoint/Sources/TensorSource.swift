@@ -13,6 +13,9 @@ package protocol TensorSource: AnyObject {
   /// What else there is to tell about it.
   var facts: [(name: String, value: String)] { get }
 
+  /// What of the state of training it does not give, and why; nil when it gives all that is in its files.
+  var lackOfState: String? { get }
+
   /// Whether a tensor is one of its placeholders.
   func holds(_ placeholder: Tensor) -> Bool
 
@@ -54,6 +57,8 @@ package struct TensorRequest {
 
 extension TensorSource {
   package var facts: [(name: String, value: String)] { [] }
+
+  package var lackOfState: String? { nil }
 
   package var comparesWhatIsRead: Bool { false }
 
