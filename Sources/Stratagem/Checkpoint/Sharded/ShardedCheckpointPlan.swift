@@ -20,7 +20,7 @@ struct ShardedCheckpointPlan {
   /// Other keys of tensors.
   let aliases: [String: String]
   /// State of optimizers that is no tensor.
-  let values: [(key: TensorKey, value: ArchiveValue)]
+  let values: [ShardManifest.Value]
 
   /// The same for another path.
   func moved(to place: Place, _ path: String) -> ShardedCheckpointPlan {

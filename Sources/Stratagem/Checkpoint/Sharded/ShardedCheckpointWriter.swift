@@ -18,6 +18,7 @@ struct ShardedCheckpointWriter {
     /// Where rank 0 says the version is.
     var place: ShardedCheckpointPlan.Place?
     let offers: [ShardAssignment.Offer]
+    let values: [ShardManifest.Value]
   }
 
   /// Writes a checkpoint.
@@ -38,7 +39,8 @@ struct ShardedCheckpointWriter {
     do {
       let started = try ranks.together(path) { () -> Start in
         if ranks.rank == 0 { place = try prepare(path) }
-        return Start(place: place, offers: try items.map { try offer($0.key, $0.piece, path) })
+        return Start(
+          place: place, offers: try items.map { try offer($0.key, $0.piece, path) }, values: Self.values(parts.values))
       }
       guard let agreed = started.first?.place else { return nil }
       place = agreed
@@ -46,11 +48,23 @@ struct ShardedCheckpointWriter {
       return ShardedCheckpointPlan(
         path: path, place: agreed, assignment: assignment,
         items: Result { try assigned(items, assignment, path) },
-        common: ranks.rank == 0 ? parts.common : [:], aliases: aliases, values: parts.values)
+        common: ranks.rank == 0 ? parts.common : [:], aliases: aliases, values: Self.merged(started.map(\.values)))
     } catch {
       if ranks.rank == 0, let place { discard(place) }
       throw error
     }
+  }
+
+  private static func values(_ values: [(key: TensorKey, value: ArchiveValue)]) -> [ShardManifest.Value] {
+    values.compactMap { key, value in
+      key.owner.flatMap { owner in ManifestScalar(value).map { .init(owner: owner, value: $0) } }
+    }
+  }
+
+  /// A rank without elements of a parameter has no state of it: others may.
+  private static func merged(_ values: [[ShardManifest.Value]]) -> [ShardManifest.Value] {
+    var known: Set<ShardManifest.Owner> = []
+    return values.joined().filter { known.insert($0.owner).inserted }
   }
 
   /// Writes what was agreed on, and gives it further places. `ranks` may be others than those that agreed, in the same order.
@@ -194,9 +208,7 @@ struct ShardedCheckpointWriter {
         name: ShardedFolder.commonName, bytes: common.count,
         checksum: common.withUnsafeBytes { BlockChecksums.checksum(of: $0) }),
       files: files, tensors: entries, aliases: plan.aliases,
-      values: plan.values.compactMap { key, value in
-        key.owner.flatMap { owner in ManifestScalar(value).map { .init(owner: owner, value: $0) } }
-      })
+      values: plan.values)
   }
 
   private func publish(_ manifest: ShardManifest, _ place: ShardedCheckpointPlan.Place, _ path: String) throws {
