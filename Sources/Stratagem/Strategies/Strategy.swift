@@ -415,6 +415,9 @@ open class Strategy: StrategyDescribing, StrategyConvertible {
   /// Whether rank 0 has all that a checkpoint needs; with partitioned parameters or optimizers the others have parts of it.
   var isWholeOnRankZero: Bool { worldSize == 1 || parameterPlacements.isEmpty }
 
+  /// Whether a run that is told to stop is saved by all ranks after the same step.
+  var stopsTogether: Bool { !isWholeOnRankZero }
+
   /// Adds to an error what the strategy knows of its cause.
   func explained(_ error: any Error) -> any Error { error }
 

@@ -35,11 +35,11 @@ extension Trainer {
   /// Writes the state of training on rank 0 without asking the other ranks anything.
   func saveAlone(to paths: [String], weightsOnly: Bool) throws {
     if !weightsOnly { try strategy.willSaveAlone() }
+    strategy.isSavingAlone = true
+    defer { strategy.isSavingAlone = false }
     if strategy.stateDictType == .sharded { return try saveShardedAlone(to: paths, weightsOnly: weightsOnly) }
     try write(stepRows.drain())
     if isGlobalZero { for logger in loggers { try logger.flush() } }
-    strategy.isSavingAlone = true
-    defer { strategy.isSavingAlone = false }
     try strategy.save(
       makeCheckpoint([Generator.default.state], [trainingMetrics.sums], weightsOnly: weightsOnly), to: paths)
   }

@@ -179,7 +179,8 @@ final class CheckpointRestorer {
         // Without elements there is no state, as when training began here.
         let placement = placements[ObjectIdentifier(group.parameters[position])]
         if placement?.range.isEmpty == true, placement?.shape.contains(0) == false { continue }
-        own[offset + position] = .dictionary(try collect(kept, of: group.parameters[position], &requests))
+        own[offset + position] = .dictionary(
+          try collect(kept, of: group.parameters[position], in: optimizer, &requests))
       }
       for (key, value) in entries {
         guard case .tensor(let tensor) = value else { continue }
@@ -205,13 +206,18 @@ final class CheckpointRestorer {
   }
 
   private func collect(
-    _ state: ArchiveDictionary, of parameter: AnyParameter, _ requests: inout [TensorRequest]
+    _ state: ArchiveDictionary, of parameter: AnyParameter, in optimizer: Optimizer,
+    _ requests: inout [TensorRequest]
   ) throws -> ArchiveDictionary {
     let placement = placements[ObjectIdentifier(parameter)]
     var result = ArchiveDictionary()
     for (key, value) in state {
       guard case .tensor(let tensor) = value else {
         result[key] = value
+        continue
+      }
+      if RankState.base(of: key.text) != nil {
+        result[key] = try ownRow(key.text, tensor, of: optimizer, &requests).map { .tensor($0) }
         continue
       }
       if let placement, OptimizerStateLayout.isPartitioned(key.text, tensor.shape, as: placement.shape) {
@@ -232,5 +238,19 @@ final class CheckpointRestorer {
       }
     }
     return result
+  }
+
+  /// This rank's row of what belonged to each rank, or all rows where there were other ranks and they are needed.
+  private func ownRow(
+    _ name: String, _ tensor: Tensor, of optimizer: Optimizer, _ requests: inout [TensorRequest]
+  ) throws -> Tensor? {
+    guard let keeper = optimizer as? any RankStateKeeping, let rows = tensor.shape.first, rows > 1 else { return nil }
+    let count = tensor.count / rows
+    if rows == keeper.rankCount {
+      let range = keeper.rank * count..<(keeper.rank + 1) * count
+      return try values(Wish(tensor: tensor, range: range), &requests).reshaped([1, count])
+    }
+    guard keeper.isForOthers(name) else { return nil }
+    return try values(Wish(tensor: tensor, range: 0..<tensor.count), &requests).reshaped([rows, count])
   }
 }

@@ -83,6 +83,10 @@ extension Strategy {
       let placement = parameters.indices.contains(index) ? placements[ObjectIdentifier(parameters[index])] : nil
       for (entry, value) in entries {
         guard case .tensor(let tensor) = value else { continue }
+        if RankState.base(of: entry.text) != nil {
+          entries[entry] = .tensor(pieces.placeholder(for: RankState.piece(tensor, rank: rank, of: worldSize)))
+          continue
+        }
         let stored = placement.flatMap { storedState(entry.text, of: $0.parameter, in: optimizer) }
         entries[entry] = .tensor(pieces.placeholder(for: piece(of: tensor, stored, entry.text, placement)))
       }

@@ -209,6 +209,10 @@ open class DeepSpeedStrategy: ShardedStrategy {
 
   open override func configureModule() throws {
     guard stage == 0 else { return try super.configureModule() }
+    if let group, group.size > 1 {
+      // Gradients are those of each rank where an optimizer compresses.
+      (precision as? MixedPrecision)?.scaler?.agreement = { try group.allReduce($0, by: .maximum) }
+    }
     if let module, let group, group.size > 1 {
       let bytes = try config.zero.reduceBucketSize.multipliedReportingOverflow(by: 4)
       reducer = FlatReducer(module, group: group, bucketByteCount: bytes.overflow ? .max : bytes.partialValue)
@@ -293,7 +297,6 @@ open class DeepSpeedStrategy: ShardedStrategy {
   override func willSave() throws {
     try super.willSave()
     try prepareStateForSaving()
-    for case let optimizer as CompressedOptimizer in optimizers { try optimizer.collectErrors() }
   }
 
   override func willSaveAlone() throws {
@@ -304,6 +307,28 @@ open class DeepSpeedStrategy: ShardedStrategy {
   /// A sharded checkpoint is written from the disk; for a single file the optimizers get their state back.
   private func prepareStateForSaving() throws {
     if stateDictType == .sharded { try offload?.checkState() } else { try offload?.release() }
+  }
+
+  private var compressedOptimizers: [CompressedOptimizer] { optimizers.compactMap { $0 as? CompressedOptimizer } }
+
+  /// Between two meetings of ``ZeroOneAdam`` they are not.
+  open override var hasEqualReplicas: Bool { !compressedOptimizers.contains(where: \.isApart) }
+
+  /// What compression has lost is on all ranks.
+  override var stopsTogether: Bool { super.stopsTogether || worldSize > 1 && !compressedOptimizers.isEmpty }
+
+  /// What belongs to each rank comes to rank 0 for a single file; into a folder every rank writes its own.
+  open override func optimizerState() throws -> [ArchiveValue] {
+    try zip(optimizers, super.optimizerState()).map { optimizer, state in
+      guard let optimizer = optimizer as? CompressedOptimizer else { return state }
+      if isSavingAlone { return RankState.mapped(state) { _ in nil } }
+      return stateDictType == .sharded ? state : try optimizer.gathered(state)
+    }
+  }
+
+  override var ranksForSaving: any RankExchange {
+    guard group == nil, let ranks = compressedOptimizers.first?.processGroup else { return super.ranksForSaving }
+    return GroupRanks(group: ranks)
   }
 
   override var keepsStateElsewhere: Bool { offload != nil }

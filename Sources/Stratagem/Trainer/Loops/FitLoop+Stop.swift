@@ -52,7 +52,7 @@ extension FitLoop {
 
   /// Where no rank can save alone, all of them have to stop after the same step.
   func prepareToStopTogether() {
-    guard !strategy.isWholeOnRankZero, let group = (strategy as? ParallelStrategy)?.group else { return }
+    guard strategy.stopsTogether, let group = (strategy as? ParallelStrategy)?.group else { return }
     agreement = StopAgreement(group)
     trainer.stopsTogether = true
   }

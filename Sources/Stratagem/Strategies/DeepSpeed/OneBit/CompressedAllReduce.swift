@@ -19,9 +19,9 @@ final class CompressedAllReduce {
   private let size: Int
   private let columns: Int
   /// What this rank lost of its own tensors: [ranks, columns], a row for the part of each rank.
-  private var workerError: Tensor
+  private(set) var workerError: Tensor
   /// What this rank lost of the sums it sent: [columns].
-  private var serverError: Tensor
+  private(set) var serverError: Tensor
 
   init(over group: ProcessGroup, counts: [Int], dtype: DType, device: Device) {
     self.group = group
@@ -118,19 +118,10 @@ final class CompressedAllReduce {
     serverError.zero()
   }
 
-  /// The errors of all ranks, for a checkpoint: [ranks, ranks × columns + columns]. Called on all ranks.
-  func gatheredErrors() throws -> Tensor {
-    let own = Tensor.cat([workerError.reshaped([-1]), serverError])
-    let all = Tensor.empty([size * own.count], dtype: own.dtype, device: own.device)
-    try group.allGather(into: all, from: own)
-    return all.reshaped([size, own.count])
-  }
-
-  /// Takes over this rank's part of what ``gatheredErrors()`` returned, when it was made by as many ranks.
-  func restoreErrors(_ errors: Tensor) {
-    guard errors.shape == [size, size * columns + columns] else { return }
-    let own = errors.selected(dim: 0, index: group.rank).to(workerError.dtype).to(workerError.device)
-    workerError = own.narrowed(dim: 0, start: 0, length: size * columns).reshaped([size, columns]).clone()
-    serverError = own.narrowed(dim: 0, start: size * columns, length: columns).clone()
+  /// Takes over what was lost on this rank in a run of as many ranks.
+  func restoreErrors(worker: Tensor, server: Tensor) {
+    guard worker.count == workerError.count, server.count == serverError.count else { return }
+    workerError.copy(from: worker.reshaped(workerError.shape))
+    serverError.copy(from: server.reshaped(serverError.shape))
   }
 }

@@ -72,10 +72,9 @@ public class CompressedOptimizer: Optimizer {
   /// The steps made so far.
   public internal(set) final var stepCount = 0
   final var slots: [Slot] = []
-  private var reducer: CompressedAllReduce?
-  private let groups: [Group]
-
-  static let errorsKey = "compression_errors"
+  /// What compresses, once something was compressed or what was lost was read.
+  final var reducer: CompressedAllReduce?
+  final let groups: [Group]
 
   init(groups: [Group], over processGroup: ProcessGroup?) {
     self.groups = groups
@@ -110,7 +109,10 @@ public class CompressedOptimizer: Optimizer {
   /// What is kept for each parameter besides the averages, by name.
   var stateNames: [String] { [] }
 
-  private func makeSlots() {
+  /// Whether all tensors are compressed with a common scale.
+  var compressesAsOne: Bool { false }
+
+  final func makeSlots() {
     guard slots.isEmpty else { return }
     slots = groups.flatMap { group in
       group.parameters.map { parameter in
@@ -123,22 +125,10 @@ public class CompressedOptimizer: Optimizer {
     }
   }
 
-  /// The means of tensors over the ranks, compressed; what was given when there is one rank.
-  ///
-  /// - Parameter asOne: the tensors have a common scale.
-  final func compressedMean(_ tensors: [Tensor], asOne: Bool = false) throws -> [Tensor] {
-    guard let processGroup, !isAlone else { return tensors }
-    let reducer =
-      self.reducer
-      ?? CompressedAllReduce(
-        over: processGroup, counts: asOne ? [tensors.reduce(0) { $0 + $1.count }] : tensors.map(\.count),
-        dtype: tensors[0].dtype, device: tensors[0].device)
-    if self.reducer == nil {
-      self.reducer = reducer
-      if let errors = groups[0].annotations[Self.errorsKey]?.tensorValue { reducer.restoreErrors(errors) }
-      groups[0].annotations[Self.errorsKey] = nil
-    }
-    guard asOne else { return try reducer.mean(tensors) }
+  /// The means of tensors over the ranks, one for each parameter, compressed; what was given when there is one rank.
+  final func compressedMean(_ tensors: [Tensor]) throws -> [Tensor] {
+    guard let reducer = makeReducer() else { return tensors }
+    guard compressesAsOne else { return try reducer.mean(tensors) }
     let flat = Tensor.cat(tensors.map { $0.reshaped([-1]) })
     let mean = try reducer.mean([flat])[0]
     var start = 0
@@ -148,54 +138,16 @@ public class CompressedOptimizer: Optimizer {
     }
   }
 
-  /// Forgets what compression has lost so far.
-  final func clearErrors() {
-    reducer?.clearErrors()
-    groups[0].annotations[Self.errorsKey] = nil
-  }
-
-  /// Puts what compression has lost on all ranks into the state, so that a checkpoint of rank 0 has it. Called on all
-  /// ranks before ``stateDictionary()``.
-  final func collectErrors() throws {
-    guard let reducer else { return }
-    groups[0].annotations[Self.errorsKey] = .tensor(try withoutGradients { try reducer.gatheredErrors() })
-  }
-
-  public override func state(of position: Int, in group: ParameterGroup) -> ArchiveDictionary {
-    guard let slot = slot(of: position, in: group) else { return [:] }
-    var state: ArchiveDictionary = [
-      "step": .int(stepCount), "exp_avg": .tensor(slots[slot].average),
-      "exp_avg_sq": .tensor(slots[slot].squareAverage),
-    ]
-    for name in stateNames { state[name] = slots[slot].others[name].map { .tensor($0) } }
-    for (name, number) in numbers(of: slot) { state[name] = .double(number) }
-    return state
-  }
-
-  public override func setState(
-    _ reader: inout StateReader, of position: Int, in group: ParameterGroup, dryRun: Bool
-  ) {
-    if !dryRun { makeSlots() }
-    guard let group = group as? Group else { return }
-    let tensor = group.parameters[position].tensor
-    if reader.entries.isEmpty {
-      guard !dryRun, let slot = slot(of: position, in: group) else { return }
-      stepCount = 0
-      slots[slot].average.zero()
-      slots[slot].squareAverage.zero()
-      return
-    }
-    let count = reader.stepCount()
-    let average = reader.tensor("exp_avg", like: tensor, isOptional: false, dryRun: dryRun)
-    let squareAverage = reader.tensor("exp_avg_sq", like: tensor, isOptional: false, dryRun: dryRun)
-    let others = stateNames.map { ($0, reader.tensor($0, like: tensor, isOptional: true, dryRun: dryRun)) }
-    guard !dryRun, let slot = slot(of: position, in: group), let average, let squareAverage else { return }
-    stepCount = count
-    slots[slot].average = average
-    slots[slot].squareAverage = squareAverage
-    for (name, saved) in others { if let saved { slots[slot].others[name] = saved } }
-    setNumbers(reader.entries, of: slot)
-    reducer = nil
+  /// What compresses; nil when there is one rank.
+  final func makeReducer() -> CompressedAllReduce? {
+    guard let processGroup, !isAlone, let first = slots.first?.average else { return nil }
+    if let reducer { return reducer }
+    let counts = slots.map(\.average.count)
+    let made = CompressedAllReduce(
+      over: processGroup, counts: compressesAsOne ? [counts.reduce(0, +)] : counts, dtype: first.dtype,
+      device: first.device)
+    reducer = made
+    return made
   }
 
   /// Numbers that are kept for a parameter, or for all of them in each.
@@ -204,8 +156,25 @@ public class CompressedOptimizer: Optimizer {
   /// Takes over what ``numbers(of:)`` returned.
   func setNumbers(_ entries: ArchiveDictionary, of slot: Int) {}
 
-  private func slot(of position: Int, in group: ParameterGroup) -> Int? {
-    guard !slots.isEmpty, let index = groups.firstIndex(where: { $0 === group }) else { return nil }
-    return groups[..<index].reduce(position) { $0 + $1.parameters.count }
+  /// What is other on each rank at this moment, by name: tensors with an element for each of the parameter's.
+  func ownState(of slot: Int) -> [(name: String, values: Tensor)] { [] }
+
+  /// Takes over what ``ownState(of:)`` returned, on this rank or on those of a run of another size.
+  func setOwnState(_ state: [String: RankState.Saved], of slot: Int) {}
+
+  /// Whether the ranks have different weights at this moment.
+  var isApart: Bool { false }
+
+  /// The names of ``ownState(of:)`` that a run of another size needs.
+  var namesForOthers: Set<String> { [] }
+
+  public final override func state(of position: Int, in group: ParameterGroup) -> ArchiveDictionary {
+    savedState(of: position, in: group)
+  }
+
+  public final override func setState(
+    _ reader: inout StateReader, of position: Int, in group: ParameterGroup, dryRun: Bool
+  ) {
+    restoreState(&reader, of: position, in: group, dryRun: dryRun)
   }
 }

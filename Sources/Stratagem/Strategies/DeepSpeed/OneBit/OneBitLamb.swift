@@ -48,6 +48,8 @@ public final class OneBitLamb: CompressedOptimizer {
 
   override var stateNames: [String] { [Self.fresh] }
 
+  override var compressesAsOne: Bool { true }
+
   public override var needsReducedGradients: Bool { stepCount < freezeStep }
 
   override func advance() throws {
@@ -85,7 +87,7 @@ public final class OneBitLamb: CompressedOptimizer {
       slot.gather(slot.gradient)
       slot.average.multiply(by: Scalar(known.size))
     }
-    let means = try compressedMean(slots.map(\.average), asOne: true)
+    let means = try compressedMean(slots.map(\.average))
     for (index, (slot, mean)) in zip(slots, means).enumerated() {
       slot.average.copy(from: slot.masked(mean / Scalar(knowledge[index].size)))
       followFreshly(slot, from: before[index])

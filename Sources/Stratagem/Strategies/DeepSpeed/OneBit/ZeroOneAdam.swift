@@ -9,7 +9,9 @@ public import TorchDistributed
 /// last meeting crosses the ranks with one bit a number; the interval doubles after every `localStepScaler` steps. There is
 /// no bias correction. See [0/1 Adam](https://arxiv.org/abs/2202.06009) and DeepSpeed's `ZeroOneAdam`.
 ///
-/// Between two meetings the parameters of the ranks differ; what is evaluated or saved there is that of rank 0.
+/// Between two meetings the parameters of the ranks differ: each evaluates its own, and the weights in a checkpoint are
+/// those of rank 0. With the state a checkpoint has what belongs to each rank, so that as many ranks go on as if nothing
+/// had happened. Another number of ranks meets first: at the mean of the ways that are saved, without compression.
 public final class ZeroOneAdam: CompressedOptimizer {
   /// When to communicate.
   public struct Policy: Sendable, Hashable {
@@ -32,6 +34,8 @@ public final class ZeroOneAdam: CompressedOptimizer {
   private var localCounter = 0
   /// Whether the meeting points are known.
   private var hasMet = false
+  /// Whether a step was made since the last meeting, or the last meeting left averages as they were.
+  private var hasLeft = false
   /// The sum of the learning rates since the last meeting, for each parameter.
   private var learningRates: [Double] = []
 
@@ -59,7 +63,7 @@ public final class ZeroOneAdam: CompressedOptimizer {
     if learningRates.count != slots.count { learningRates = slots.map { _ in 0 } }
     if isFrozen(in: stepCount) {
       // What was lost of gradients is nothing to add to ways.
-      if stepCount == policy.varianceFreezeStep + 1 { clearErrors() }
+      if stepCount == policy.varianceFreezeStep + 1 { reducer?.clearErrors() }
       try advanceLocally()
     } else {
       try advanceTogether()
@@ -91,6 +95,7 @@ public final class ZeroOneAdam: CompressedOptimizer {
       for slot in slots { slot.others[Self.meetingPoint]?.copy(from: slot.tensor.detached()) }
       hasMet = true
     }
+    hasLeft = true
     for (index, slot) in slots.enumerated() {
       slot.gather(slot.gradient)
       slot.average.copy(from: slot.masked(slot.average))
@@ -110,6 +115,8 @@ public final class ZeroOneAdam: CompressedOptimizer {
 
   /// Goes back to where all ranks were, and from there the mean of their ways.
   private func meet() throws {
+    // Without a learning rate there was no way, and averages stay what they are on each rank.
+    hasLeft = learningRates.contains { $0 <= 0 }
     let ways = slots.compactMap { slot in slot.others[Self.accumulator].map { $0 * slot.denominator } }
     for (index, (slot, mean)) in zip(slots, try compressedMean(ways)).enumerated() {
       // Where the ranks cannot have gone different ways there is nothing to average.
@@ -124,6 +131,52 @@ public final class ZeroOneAdam: CompressedOptimizer {
     }
   }
 
+  override var isApart: Bool { hasLeft && !isAlone }
+
+  private static let parameter = "parameter"
+  private static let average = "exp_avg"
+
+  override func ownState(of slot: Int) -> [(name: String, values: Tensor)] {
+    guard hasLeft else { return [] }
+    var state = [(Self.parameter, slots[slot].tensor), (Self.average, slots[slot].average)]
+    if let way = slots[slot].others[Self.accumulator] { state.append((Self.accumulator, way)) }
+    return state
+  }
+
+  override var namesForOthers: Set<String> { [Self.accumulator] }
+
+  override func setOwnState(_ state: [String: RankState.Saved], of slot: Int) {
+    if slot == 0 { hasLeft = false }
+    if case .own(let way) = state[Self.accumulator], case .own(let values) = state[Self.parameter],
+      case .own(let average) = state[Self.average]
+    {
+      hasLeft = true
+      let tensor = slots[slot].tensor
+      tensor.copy(from: values.reshaped(tensor.shape))
+      slots[slot].average.copy(from: average.reshaped(tensor.shape))
+      slots[slot].others[Self.accumulator]?.copy(from: way.reshaped(tensor.shape))
+    } else if case .ofOthers(let ways) = state[Self.accumulator] {
+      meet(slot, at: ways)
+    }
+  }
+
+  /// What ranks that are gone would have done together.
+  ///
+  /// - Parameter ways: of each of them, since their last meeting.
+  private func meet(_ index: Int, at ways: Tensor) {
+    let slot = slots[index]
+    let mean = ways.to(slot.tensor.device).mean(dim: 0).reshaped(slot.tensor.shape).to(slot.tensor.dtype)
+    if learningRates[index] > 0 {
+      slot.average.copy(from: slot.masked(mean * slot.denominator / Scalar(-learningRates[index])))
+    }
+    if let point = slot.others[Self.meetingPoint] {
+      point.add(mean)
+      slot.tensor.copy(from: point)
+    }
+    slot.others[Self.accumulator]?.zero()
+    learningRates[index] = 0
+  }
+
   override func numbers(of slot: Int) -> [(String, Double)] {
     [
       ("var_interval", Double(varianceInterval)), ("var_counter", Double(varianceCounter)),
@@ -134,10 +187,10 @@ public final class ZeroOneAdam: CompressedOptimizer {
 
   override func setNumbers(_ entries: ArchiveDictionary, of slot: Int) {
     func read(_ name: String) -> Double? { entries[name]?.doubleValue }
-    varianceInterval = read("var_interval").map { max(1, Int($0)) } ?? varianceInterval
-    varianceCounter = read("var_counter").map { Int($0) } ?? varianceCounter
-    localInterval = read("local_step_interval").map { max(1, Int($0)) } ?? localInterval
-    localCounter = read("local_step_counter").map { Int($0) } ?? localCounter
+    varianceInterval = read("var_interval").map { max(1, Int($0)) } ?? 1
+    varianceCounter = read("var_counter").map { Int($0) } ?? 0
+    localInterval = read("local_step_interval").map { max(1, Int($0)) } ?? 1
+    localCounter = read("local_step_counter").map { Int($0) } ?? 0
     hasMet = read("has_met") == 1
     if learningRates.count != slots.count { learningRates = slots.map { _ in 0 } }
     learningRates[slot] = read("lrs") ?? 0
