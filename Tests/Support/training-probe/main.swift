@@ -14,6 +14,8 @@ do {
     try LoopProbe(options).run()
   } else if options.scenario == "matrix" {
     try MatrixProbe(options: options).run()
+  } else if options.scenario == "exact" {
+    try ExactProbe(options: options).run()
   } else if options.scenario == "sharded" {
     try ShardedProbe(options: options).run()
   } else if options.scenario == "sharded-memory" {
