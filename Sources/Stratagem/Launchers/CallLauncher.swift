@@ -130,9 +130,14 @@ open class CallLauncher: ProcessLauncher {
         store: store, host: task.address, identity: task.identity,
         address: layout.numNodes == 1 ? "127.0.0.1" : nil)
       keep = { error in
-        guard task.identity.localRank == 0, case TrainingError.interrupted(let signal, let checkpoint) = error,
-          let state = try? call.state()
-        else { return }
+        guard case TrainingError.interrupted(let signal, let checkpoint) = error else { return }
+        guard task.identity.localRank == 0 else {
+          // The first report ends all processes; that of this one must not come before rank 0 has kept the state.
+          var patience = Patience(30)
+          while !Folder.exists(file), !patience.isOver() { usleep(1000) }
+          return
+        }
+        guard let state = try? call.state() else { return }
         let outcome = CallOutcome.interrupted(signal: signal, checkpoint: checkpoint, state: state)
         try? outcome.write(call: call.name, to: file)
       }
