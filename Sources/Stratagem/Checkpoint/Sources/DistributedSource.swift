@@ -92,6 +92,10 @@ final class DistributedSource: TensorSource {
     for (key, description) in described {
       let name = key.text
       let path = paths[name] ?? [.string(name)]
+      // The name of a value is made of the keys that lead to it.
+      guard paths.isEmpty || paths[name]?.map(\.text).joined(separator: ".") == name else {
+        throw damaged("it is damaged: the keys that lead to '\(name)' are others")
+      }
       let value: ArchiveValue
       if let shape = Self.sizes(description["size"]), let chunks = description["chunks"]?.listValue {
         guard TensorBox(offsets: shape.map { _ in 0 }, sizes: shape, in: shape) != nil else {

@@ -111,6 +111,22 @@ struct ForeignCheckpointTests {
       return ""
     }
     let distributed = try copy("distributed")
+    // A key that is not the one that leads to it.
+    let metadata = try scratch.bytes("distributed/.metadata")
+    let key = Data("optimizer_0.state.fc1.bias.exp_avg_sq".utf8)
+    var reasons: [String] = []
+    var rest = metadata.startIndex..<metadata.endIndex
+    while let place = metadata.range(of: key, in: rest) {
+      var changed = metadata
+      changed[place.lowerBound + 20] ^= 1
+      try scratch.write(changed, "distributed/.metadata")
+      reasons.append(reason(distributed))
+      rest = place.upperBound..<metadata.endIndex
+    }
+    #expect(reasons.count > 1 && reasons.allSatisfy { !$0.isEmpty }, "\(reasons)")
+    #expect(
+      reasons.contains { $0.contains("it is damaged: the keys that lead to 'optimizer_0.state.fc1.") }, "\(reasons)")
+    try scratch.write(metadata, "distributed/.metadata")
     try FileManager.default.removeItem(atPath: "\(distributed)/__1_0.distcp")
     #expect(reason(distributed).contains("__1_0.distcp"))
     let speed = try copy("deepspeed-1")
