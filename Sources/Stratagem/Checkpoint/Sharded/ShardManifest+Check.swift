@@ -17,11 +17,14 @@ extension ShardManifest {
   /// Why the bytes of a file are not those that were written; nil when they are.
   static func faultOfSeal(_ json: [UInt8]) -> String? {
     let end = sealStart.count + sealDigitCount
-    guard json.count > end, json.starts(with: sealStart) else {
+    guard json.count > end, isSealed(json) else {
       return "it does not begin with a checksum of itself, as what this program writes does"
     }
     return Array(json[sealStart.count..<end]) == digits(of: json[end...]) ? nil : "its checksum does not match"
   }
+
+  /// Whether a file begins as if a checksum of itself followed.
+  static func isSealed(_ json: [UInt8]) -> Bool { json.starts(with: sealStart) }
 
   private static func digits(of bytes: ArraySlice<UInt8>) -> [UInt8] {
     let text = String(bytes.withUnsafeBytes { BlockChecksums.checksum(of: $0) }, radix: 16)

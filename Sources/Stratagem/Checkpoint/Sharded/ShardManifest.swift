@@ -6,6 +6,8 @@ struct ShardManifest: Codable {
   static let fileName = "manifest.json"
   static let currentFormat = "stratagem-sharded-checkpoint"
   static let currentVersion = 2
+  /// The version before manifests began with a checksum of themselves.
+  private static let lastVersionWithoutSeal = 1
 
   /// A file of tensors in safetensors format, written by one rank.
   struct File: Codable {
@@ -90,16 +92,17 @@ struct ShardManifest: Codable {
     func damaged(_ what: String) -> CheckpointError {
       CheckpointError(path: path, reason: "the manifest is damaged: \(what); load another checkpoint")
     }
-    if let fault = Self.faultOfSeal(json) { throw damaged(fault) }
+    let faultOfSeal = Self.faultOfSeal(json)
     do {
       self = try JSONDecoder().decode(ShardManifest.self, from: Data(json))
-    } catch { throw damaged("\(error)") }
+    } catch { throw damaged(faultOfSeal ?? "\(error)") }
+    if let faultOfSeal, version > Self.lastVersionWithoutSeal || Self.isSealed(json) { throw damaged(faultOfSeal) }
     guard format == Self.currentFormat else { throw damaged("its format is '\(format)'") }
-    guard version == Self.currentVersion, checksum == "crc32c" else {
+    guard (1...Self.currentVersion).contains(version), checksum == "crc32c" else {
       throw CheckpointError(
         path: path,
-        reason: "it has version \(version) of the format with checksums '\(checksum)', this program reads version "
-          + "\(Self.currentVersion) with crc32c; use a newer one")
+        reason: "it has version \(version) of the format with checksums '\(checksum)', this program reads versions 1 "
+          + "to \(Self.currentVersion) with crc32c; use a newer one")
     }
     if let fault { throw damaged(fault) }
   }

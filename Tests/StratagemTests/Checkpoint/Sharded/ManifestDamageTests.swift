@@ -49,6 +49,15 @@ struct ManifestDamageTests {
     }
   }
 
+  @Test("The first version of the format had no checksum of the manifest, and is read")
+  func firstVersion() throws {
+    let text = ManifestText.unsealed(json)
+    #expect(try failure(of: Data(text.utf8)).contains("it does not begin with a checksum of itself"))
+    let first = text.replacing(#""version":2"#, with: #""version":1"#)
+    #expect(first != text)
+    #expect(try failure(of: Data(first.utf8)) == "")
+  }
+
   @Test(
     "Numbers without end are no reason to take memory, or to trap",
     arguments: [Int.max, 1 << 62, 1 << 40, -1])
