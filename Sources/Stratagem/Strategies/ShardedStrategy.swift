@@ -209,7 +209,7 @@ open class ShardedStrategy: ParallelStrategy {
   }
 
   /// A gradient that is not finite on one rank is so for all. A rank without a gradient takes part on the same device.
-  private func agreeOnScale() {
+  final func agreeOnScale() {
     guard let group, group.size > 1 else { return }
     let home = rootDevice
     (precision as? MixedPrecision)?.scaler?.agreement = { found in

@@ -41,16 +41,16 @@ final class LaunchRun {
       let end = try run(attempt)
       switch end {
       case .succeeded:
-        try nodes?.leave()
+        nodes?.leave()
         try output.check()
         return 0
       case .interrupted(let signal):
-        try? nodes?.leave()
+        nodes?.leave()
         return 128 + signal
       case .failed(let status, let reason):
         say(reason)
         guard attempt < plan.maxRestarts else {
-          try? nodes?.leave()
+          nodes?.leave()
           return status
         }
         attempt += 1

@@ -102,7 +102,7 @@ final class NodeMeeting {
 
   /// Ends the meeting, in which all is said; machine 0 stays until the others have read what they need, which they do at
   /// once unless they are stopped or gone.
-  func leave() throws {
+  func leave() {
     // After an interruption the others may start again, and then do not leave.
     let seconds = isInterrupted ? 5 : Self.endTimeout
     guard let left = try? store.add("left", 1), left < plan.nodes, plan.nodeRank == 0 else { return }

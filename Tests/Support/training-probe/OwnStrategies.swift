@@ -6,9 +6,15 @@ import Stratagem
 private final class StepCounter {
   private var count = 0
 
-  func step() { count += 1 }
+  /// Makes a step, which counts when it succeeds.
+  func step(_ body: () throws -> Void) rethrows {
+    try body()
+    count += 1
+  }
 
-  func report(_ strategy: Strategy) {
+  /// Ends a run and tells how many steps it had.
+  func end(_ strategy: Strategy, _ body: () throws -> Void) rethrows {
+    try body()
     if strategy.isGlobalZero { print("\(type(of: strategy)) saw \(count) steps") }
     count = 0
   }
@@ -36,14 +42,10 @@ final class OwnSingleDevice: SingleDeviceStrategy {
   init() { super.init() }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 final class OwnDataParallel: DataParallelStrategy {
@@ -52,14 +54,10 @@ final class OwnDataParallel: DataParallelStrategy {
   init() { super.init() }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 final class OwnDDP: DDPStrategy {
@@ -68,14 +66,10 @@ final class OwnDDP: DDPStrategy {
   init() { super.init(findUnusedParameters: true) }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 final class OwnDDP2: DDP2Strategy {
@@ -84,14 +78,10 @@ final class OwnDDP2: DDP2Strategy {
   init() { super.init(bucketMegabytes: 1) }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 final class OwnDDPSharded: DDPShardedStrategy {
@@ -100,14 +90,10 @@ final class OwnDDPSharded: DDPShardedStrategy {
   init() { super.init(bucketMegabytes: 1) }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 final class OwnFSDP: FSDPStrategy {
@@ -116,14 +102,10 @@ final class OwnFSDP: FSDPStrategy {
   init() { super.init(wrapPolicy: .whole) }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 final class OwnHorovod: HorovodStrategy {
@@ -132,14 +114,10 @@ final class OwnHorovod: HorovodStrategy {
   init() { super.init(fusionThreshold: 0) }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 final class OwnBagua: BaguaStrategy {
@@ -150,14 +128,10 @@ final class OwnBagua: BaguaStrategy {
   init(named name: String) throws { try super.init(algorithm: name) }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 final class OwnDeepSpeed: DeepSpeedStrategy {
@@ -170,14 +144,10 @@ final class OwnDeepSpeed: DeepSpeedStrategy {
   init(zero stage: Int) { super.init(config: ["zero_optimization": ["stage": .integer(stage)]]) }
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 /// A subclass without initializers has those of its superclass.
@@ -185,14 +155,10 @@ final class InheritedDeepSpeed: DeepSpeedStrategy {
   private let counter = StepCounter()
 
   override func optimizerStep(_ optimizer: Optimizer) throws {
-    try super.optimizerStep(optimizer)
-    counter.step()
+    try counter.step { try super.optimizerStep(optimizer) }
   }
 
-  override func onTrainEnd() throws {
-    try super.onTrainEnd()
-    counter.report(self)
-  }
+  override func onTrainEnd() throws { try counter.end(self) { try super.onTrainEnd() } }
 }
 
 /// A number format of one's own.

@@ -209,10 +209,8 @@ open class DeepSpeedStrategy: ShardedStrategy {
 
   open override func configureModule() throws {
     guard stage == 0 else { return try super.configureModule() }
-    if let group, group.size > 1 {
-      // Gradients are those of each rank where an optimizer compresses.
-      (precision as? MixedPrecision)?.scaler?.agreement = { try group.allReduce($0, by: .maximum) }
-    }
+    // Gradients are those of each rank where an optimizer compresses.
+    agreeOnScale()
     if let module, let group, group.size > 1 {
       let bytes = try config.zero.reduceBucketSize.multipliedReportingOverflow(by: 4)
       reducer = FlatReducer(module, group: group, bucketByteCount: bytes.overflow ? .max : bytes.partialValue)
